@@ -1,0 +1,184 @@
+"""The colour conversions of the CPU path: tables, and bands of rows that stay in the cache.
+
+8-bit pictures need no power function on the way in (256 values: a table) nor on the way out (a table over linear
+light, fine enough that each level is at most one from the exact one). Between the two, every step is one pass of
+torch over a band of pixels in buffers made once. Measured against color.lab: tests/color/test_fast.py.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gan_colorize.color import lab as exact
+
+# Pixels in a band: three float32 buffers of it stay in a core's second-level cache, and the fixed cost of a torch
+# call (about 2 us, 40 calls a band) stays a small part.
+_BAND = 32768
+
+# Entries of the table over linear light. sRGB is steepest at black, 12.92 * 255 levels a unit: one entry spans at
+# most a fifth of a level.
+_LEVELS = 16384
+
+
+def _table_of_grey(count: int) -> Tensor:
+    return exact.grey_to_lightness(torch.arange(count, dtype=torch.float64) / (count - 1)).float()
+
+
+# (256,) float32: L of an 8-bit sRGB grey.
+LIGHTNESS_OF_GREY8: np.ndarray = _table_of_grey(256).numpy()
+
+
+@functools.cache
+def lightness_of_grey16() -> np.ndarray:
+    """(65536,) float32: L (0..100) of a 16-bit sRGB grey; made once."""
+    return _table_of_grey(65536).numpy()
+
+
+@functools.cache
+def _linear_of_8bit() -> Tensor:
+    return exact.srgb_to_linear(torch.arange(256, dtype=torch.float64) / 255).float()
+
+
+@functools.cache
+def _level_of_linear() -> Tensor:
+    """(16385,) uint8: the rounded sRGB level at the middle of each cell of linear light; the last entry is 1.0."""
+    middles = (torch.arange(_LEVELS + 1, dtype=torch.float64) + 0.5).div_(_LEVELS).clamp_(max=1.0)
+    return (exact.linear_to_srgb(middles) * 255).round().to(torch.uint8)
+
+
+def _cie_f_(t: Tensor) -> Tensor:
+    """f(t) of CIE Lab, overwriting t: the cube root above the toe, the toe's line below, without a `where`."""
+    upper = t.clamp(min=exact.TOE_T)
+    return t.sub_(upper).mul_(exact.TOE_SLOPE).add_(upper.pow_(1.0 / 3.0))
+
+
+def rgb8_to_lab(rgb: Tensor) -> Tensor:
+    """Lab of 8-bit sRGB pictures, on their device.
+
+    Args:
+        rgb: (..., 3, H, W) uint8.
+
+    Returns:
+        (..., 3, H, W) float32 L, a, b; within 1e-3 of color.lab.rgb_to_lab.
+
+    Raises:
+        TypeError, ValueError: not uint8, or another shape.
+    """
+    if rgb.dtype != torch.uint8:
+        raise TypeError(f"rgb must be uint8, got {rgb.dtype}; for 0..1 pictures: color.lab.rgb_to_lab")
+    if rgb.dim() < 3 or rgb.shape[-3] != 3:
+        raise ValueError(f"rgb must have the shape (..., 3, H, W), got {tuple(rgb.shape)}")
+    planes = rgb.reshape(-1, 3, rgb.shape[-2] * rgb.shape[-1])  # (N, 3, H*W)
+    lab = torch.empty(planes.shape, dtype=torch.float32, device=rgb.device)
+    linear_of_8bit = _linear_of_8bit().to(rgb.device)
+    if rgb.device.type == "cpu":
+        pieces = [(p, out) for i, o in zip(planes, lab, strict=True)
+                  for p, out in zip(i.split(_BAND, -1), o.split(_BAND, -1), strict=True)]
+    else:
+        pieces = [(planes.transpose(0, 1), lab.transpose(0, 1))]
+    for piece, out in pieces:
+        red, green, blue = linear_of_8bit[piece.int()]
+        f = []
+        for row, white in zip(exact.RGB_TO_XYZ, exact.WHITE_D65, strict=True):
+            t = torch.mul(red, row[0] / white).add_(green, alpha=row[1] / white).add_(blue, alpha=row[2] / white)
+            f.append(_cie_f_(t))
+        torch.mul(f[1], 116.0, out=out[0]).sub_(16.0)
+        torch.sub(f[0], f[1], out=out[1]).mul_(500.0)
+        torch.sub(f[1], f[2], out=out[2]).mul_(200.0)
+    return lab.view(rgb.shape)
+
+
+def rgb8_to_lightness(rgb: np.ndarray) -> np.ndarray:
+    """L of an 8-bit sRGB picture: uint8 (H, W, 3) -> float32 (H, W), 0..100, within 1e-3 of exact."""
+    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+        raise ValueError(f"rgb must be uint8 (H, W, 3), got {rgb.dtype} {rgb.shape}")
+    pixels = torch.from_numpy(np.ascontiguousarray(rgb)).view(-1)
+    lightness = torch.empty(rgb.shape[:2], dtype=torch.float32)
+    luminance = torch.tensor(exact.RGB_TO_XYZ[1])
+    for band, out in zip(pixels.split(3 * _BAND), lightness.view(-1).split(_BAND), strict=True):
+        linear = torch.index_select(_linear_of_8bit(), 0, band.int())
+        torch.mv(linear.view(-1, 3), luminance, out=out)
+        _cie_f_(out).mul_(116.0).sub_(16.0)
+    return lightness.numpy()
+
+
+class _Band:
+    """Converts `size` pixels of Lab to 8-bit RGB in buffers made once."""
+
+    def __init__(self, size: int) -> None:
+        self.first, self.second, self.third = (torch.empty(3, size) for _ in range(3))
+        self.index = torch.empty(3 * size, dtype=torch.int32)
+        self.levels = torch.empty(3 * size, dtype=torch.uint8)
+        self.matrix = (exact.xyz_to_rgb_matrix() * torch.tensor(exact.WHITE_D65) * _LEVELS).float()
+
+    def convert(self, lightness: Tensor, a: Tensor, b: Tensor, out: np.ndarray) -> None:
+        """lightness, a, b (size,) float32 -> out (size, 3) uint8."""
+        f, rgb = self.first, self.second
+        # f of CIE Lab for X, Y, Z.
+        torch.clamp(lightness, 0.0, 100.0, out=f[1]).add_(16.0).mul_(1.0 / 116.0)
+        torch.add(f[1], a, alpha=1.0 / 500.0, out=f[0])
+        torch.add(f[1], b, alpha=-1.0 / 200.0, out=f[2])
+        # Its inverse: a cube above the toe, a line below, so f^3 of the clamped plus the line of the rest.
+        upper = torch.clamp(f, min=exact.TOE_F, out=rgb)
+        f.sub_(upper).mul_(1.0 / exact.TOE_SLOPE)
+        f.addcmul_(torch.mul(upper, upper, out=self.third), upper)
+        torch.mm(self.matrix, f, out=rgb)  # linear light, 0.._LEVELS
+        self._desaturate_(rgb, f[1])
+        self.index.view_as(rgb).copy_(rgb)
+        torch.index_select(_level_of_linear(), 0, self.index, out=self.levels)
+        red, green, blue = self.levels.view_as(rgb).numpy()
+        out[:, 0], out[:, 1], out[:, 2] = red, green, blue
+
+    def _desaturate_(self, rgb: Tensor, luminance: Tensor) -> None:
+        """Pull colours outside the cube towards the grey of their own luminance until they touch its surface.
+
+        Linear light is linear in luminance, and the matrix row of Y sums to 1: Y, and with it L, stays as it is.
+        """
+        lowest, highest, white = self.third
+        torch.minimum(torch.minimum(rgb[0], rgb[1], out=lowest), rgb[2], out=lowest)
+        torch.maximum(torch.maximum(rgb[0], rgb[1], out=highest), rgb[2], out=highest)
+        if lowest.amin() >= 0 and highest.amax() <= _LEVELS:
+            return
+        grey = luminance.mul_(_LEVELS)
+        # The share of chroma that fits below and above; the small number keeps 0/0 of black and white finite.
+        fits_below = torch.div(grey, torch.sub(grey, lowest, out=lowest).add_(1e-3), out=lowest)
+        torch.sub(torch.full_like(grey, _LEVELS), grey, out=white)
+        fits_above = torch.div(white, highest.sub_(grey).add_(1e-3), out=highest)
+        share = torch.minimum(fits_below, fits_above, out=lowest).clamp_(max=1.0)
+        rgb.sub_(grey).mul_(share).add_(grey)
+
+
+def lab_to_rgb8(lightness: np.ndarray, ab: np.ndarray) -> np.ndarray:
+    """8-bit sRGB of L and ab, rounded, with L preserved.
+
+    A colour outside sRGB loses chroma in linear light, towards the grey of its own luminance, until it fits: its L
+    before rounding is the given one. (Clamping RGB instead, as the exact path does, changes L by many units.)
+
+    Args:
+        lightness: float32 (H, W); values outside 0..100 count as the nearer end.
+        ab: float32 (2, H, W).
+
+    Returns:
+        uint8 (H, W, 3), within one level of exact conversion.
+
+    Raises:
+        ValueError: other shapes, or values that are not finite.
+    """
+    height, width = lightness.shape
+    if ab.shape != (2, height, width):
+        raise ValueError(f"ab must have the shape (2, {height}, {width}), got {ab.shape}")
+    planes = [torch.from_numpy(np.ascontiguousarray(p, dtype=np.float32)).view(-1) for p in (lightness, *ab)]
+    if not all(torch.isfinite(plane.sum()) for plane in planes):
+        raise ValueError("lightness and ab must be finite")
+    out = np.empty((height * width, 3), np.uint8)
+    band = None
+    for start in range(0, height * width, _BAND):
+        pixels = slice(start, min(start + _BAND, height * width))
+        if band is None or pixels.stop - start != _BAND:
+            band = _Band(pixels.stop - start)
+        band.convert(*(plane[pixels] for plane in planes), out[pixels])
+    return out.reshape(height, width, 3)

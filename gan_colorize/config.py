@@ -1,0 +1,245 @@
+"""Every knob of training, its type and its default; unknown keys and wrong types are errors.
+
+A YAML file or ``--set a.b=c`` only overrides. Schedules count images, never steps or epochs, so that a
+change of batch size changes nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from .errors import UserError
+from .files import atomic_path
+
+
+@dataclass
+class Network:
+    """A network by its registry name and the options that its own dataclass documents."""
+
+    name: str = "unet"
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Generator(Network):
+    """pretrained_encoder: start a torchvision encoder from its ImageNet weights."""
+
+    pretrained_encoder: bool = False
+
+
+@dataclass
+class Data:
+    """What the networks are shown."""
+
+    min_scale: float = 0.5  # smallest random crop, as a share of the largest square in the picture
+    min_colourfulness: float = 15.0  # Hasler-Suesstrunk; greyer pictures teach grey
+    grey_simulation: float = 0.5  # share of pictures whose L is that of a real black-and-white photograph
+    hints: float = 0.5  # share of pictures that come with revealed points
+    statistics: float = 0.25  # share of pictures that come with their histogram; likewise saturation
+    validation_images: int = 64  # held out when no validation folder is given
+    validation_size: int = 128
+    workers: int = 1
+    cache_gigabytes: float = 4.0  # decoded pixels kept on disk when they fit; 0 turns it off
+
+
+@dataclass
+class Target:
+    """Soft encoding and class rebalancing (Zhang et al. 2016, sections 2.1 and 2.2)."""
+
+    neighbours: int = 5
+    sigma: float = 5.0
+    rebalancing: bool = True
+    uniform_share: float = 0.5  # lambda of the paper
+    prior_sigma: float = 5.0
+
+
+@dataclass
+class Loss:
+    """Weights of the generator's terms; a term of weight 0 is not computed."""
+
+    classification: float = 1.0
+    adversarial: float = 0.1
+    adversarial_kind: str = "hinge"  # hinge, least_squares, non_saturating
+    r1: float = 0.0
+    smooth_l1: float = 0.0
+    lpips: float = 0.0
+    temperature: float = 0.38  # of the annealed mean that the ab terms and the discriminator see
+
+
+@dataclass
+class Optimizer:
+    """AdamW for both networks; learning rates are per phase times these."""
+
+    learning_rate: float = 5e-4
+    encoder_rate: float = 1.0  # factor for the encoder, below 1 when it is pretrained
+    discriminator_rate: float = 2e-4
+    betas: list[float] = field(default_factory=lambda: [0.9, 0.99])
+    discriminator_betas: list[float] = field(default_factory=lambda: [0.0, 0.99])
+    weight_decay: float = 1e-2
+    warmup_images: int = 10_000
+    clip_gradient: float = 1.0
+    ema_images: int = 10_000  # half-life of the generator's average
+
+
+@dataclass
+class Phase:
+    """One stretch of training; phases follow each other."""
+
+    train: str = "generator"  # generator, discriminator, both
+    images: int = 300_000
+    crop_size: int = 96
+    batch_size: int = 32
+    learning_rate: float = 1.0  # factor on the optimizer's rates when the phase begins
+    final_rate: float = 0.02  # and when it ends; a cosine between
+
+
+@dataclass
+class Run:
+    """Bookkeeping. All intervals in images."""
+
+    seed: int = 0
+    precision: str = "auto"  # auto, fp32, bf16, fp16
+    log_every: int = 1_000
+    validate_every: int = 10_000
+    checkpoint_every: int = 10_000
+    best_by: str = "loss"  # loss, psnr, lpips
+    working_size: int = 0  # short side in pixels that the finished model works at; 0: 4/3 of the last crop
+    temperature: float = 0.38  # at which the finished model decodes by default
+    licence: str = "not stated"
+    training_data: str = "not stated"
+
+
+@dataclass
+class Config:
+    """Everything that shapes a run."""
+
+    model: Generator = field(default_factory=Generator)
+    discriminator: Network = field(default_factory=lambda: Network(name="patchgan"))
+    data: Data = field(default_factory=Data)
+    target: Target = field(default_factory=Target)
+    loss: Loss = field(default_factory=Loss)
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    phases: list[Phase] = field(
+        default_factory=lambda: [
+            Phase("generator", 300_000),
+            Phase("discriminator", 10_000, final_rate=1.0),
+            Phase("both", 10_000, learning_rate=0.2, final_rate=0.2),
+        ]
+    )
+    run: Run = field(default_factory=Run)
+
+
+def load_config(path: str | Path | None = None, overrides: Iterable[str] = ()) -> Config:
+    """The defaults, then the YAML file, then ``a.b=c`` overrides, as a typed Config.
+
+    Raises:
+        UserError: missing file, broken YAML, unknown key, wrong type, impossible value.
+    """
+    merged = OmegaConf.structured(Config)
+    if path is not None:
+        merged = _merge(merged, _read(Path(path)), str(path))
+    for override in overrides:
+        merged = _override(merged, override)
+    config: Config = OmegaConf.to_object(merged)
+    _check(config)
+    return config
+
+
+def save_config(config: Config, path: str | Path) -> None:
+    """Write every knob with its resolved value."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(config_yaml(config), encoding="utf-8")
+
+
+def config_yaml(config: Config) -> str:
+    """The resolved config as YAML, which :func:`load_config` reads back."""
+    return OmegaConf.to_yaml(OmegaConf.structured(config))
+
+
+def _read(path: Path) -> DictConfig:
+    import yaml
+
+    if not path.is_file():
+        raise UserError(f"--config {path}: no such file")
+    try:
+        loaded = OmegaConf.load(path)
+    except (yaml.YAMLError, UnicodeDecodeError, OmegaConfBaseException) as error:
+        raise UserError(f"--config {path}: not a YAML file ({_one_line(error)})") from error
+    if not isinstance(loaded, DictConfig):
+        raise UserError(f"--config {path}: expected keys such as 'data:' at the top, found a list")
+    return loaded
+
+
+def _merge(base: DictConfig, other: DictConfig, source: str) -> DictConfig:
+    try:
+        return OmegaConf.merge(base, other)
+    except OmegaConfBaseException as error:
+        raise UserError(f"{source}: {_one_line(error)}") from error
+
+
+def _override(config: DictConfig, text: str) -> DictConfig:
+    import yaml
+
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise UserError(f"--set {text}: expected key=value, such as data.min_scale=0.6")
+    if OmegaConf.select(config, key.strip(), throw_on_missing=False) is None and ".options." not in key:
+        raise UserError(f"--set {text}: there is no {key.strip()}; see --dry-run for every key")
+    try:
+        # OmegaConf's own reader of values knows that 1e-4 is a number and n is not False.
+        parsed = OmegaConf.select(OmegaConf.from_dotlist([f"value={value}"]), "value")
+        OmegaConf.update(config, key.strip(), parsed, force_add=".options." in key)
+    except (OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
+        raise UserError(f"--set {text}: {_one_line(error)}") from error
+    return config
+
+
+def _check(config: Config) -> None:
+    def need(good: bool, key: str, value: object, wanted: str) -> None:
+        if not good:
+            raise UserError(f"{key}: {value!r} must be {wanted}")
+
+    need(len(config.phases) > 0, "phases", [], "a list with at least one phase")
+    for index, phase in enumerate(config.phases):
+        name = f"phases[{index}]"
+        kinds = ("generator", "discriminator", "both")
+        need(phase.train in kinds, f"{name}.train", phase.train, f"one of {', '.join(kinds)}")
+        need(phase.images > 0, f"{name}.images", phase.images, "above 0")
+        need(phase.batch_size > 0, f"{name}.batch_size", phase.batch_size, "above 0")
+        size = phase.crop_size
+        need(size >= 32 and size % 32 == 0, f"{name}.crop_size", size, "a multiple of 32")
+    data, target, run = config.data, config.target, config.run
+    for key in ("grey_simulation", "hints", "statistics"):
+        value = getattr(data, key)
+        need(0.0 <= value <= 1.0, f"data.{key}", value, "within 0..1")
+    need(0.0 < data.min_scale <= 1.0, "data.min_scale", data.min_scale, "above 0 and at most 1")
+    need(data.validation_size % 32 == 0, "data.validation_size", data.validation_size, "a multiple of 32")
+    need(data.validation_images > 0, "data.validation_images", data.validation_images, "above 0")
+    need(data.workers >= 0, "data.workers", data.workers, "0 or more")
+    need(1 <= target.neighbours <= 32, "target.neighbours", target.neighbours, "within 1..32")
+    need(target.sigma > 0, "target.sigma", target.sigma, "above 0")
+    share = target.uniform_share
+    need(0.0 < share <= 1.0, "target.uniform_share", share, "above 0 and at most 1")
+    need(config.loss.temperature > 0, "loss.temperature", config.loss.temperature, "above 0")
+    need(run.temperature > 0, "run.temperature", run.temperature, "above 0")
+    kinds = ("hinge", "least_squares", "non_saturating")
+    kind = config.loss.adversarial_kind
+    need(kind in kinds, "loss.adversarial_kind", kind, f"one of {', '.join(kinds)}")
+    precisions = ("auto", "fp32", "bf16", "fp16")
+    need(run.precision in precisions, "run.precision", run.precision, f"one of {', '.join(precisions)}")
+    best = ("loss", "psnr", "lpips")
+    need(run.best_by in best, "run.best_by", run.best_by, f"one of {', '.join(best)}")
+    for key in ("log_every", "validate_every", "checkpoint_every"):
+        need(getattr(run, key) > 0, f"run.{key}", getattr(run, key), "above 0")
+
+
+def _one_line(error: Exception) -> str:
+    """OmegaConf's messages span lines; the first two say what and where."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return "; ".join(lines[:2])

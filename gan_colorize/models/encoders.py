@@ -1,0 +1,108 @@
+"""Encoders of the U-Net: features at strides 2, 4, 8, 16 and 32 from lightness alone."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import UserError
+from .blocks import ResidualBlock, conv_norm
+
+# Mean and spread of ImageNet's RGB channels, averaged: what a torchvision backbone expects of grey.
+_IMAGENET_MEAN, _IMAGENET_STD = 0.449, 0.226
+
+
+class ResidualEncoder(nn.Module):
+    """A stem and four halvings of plain residual blocks; ``widths`` are the channels at strides 2..32."""
+
+    def __init__(self, widths: tuple[int, ...], blocks: tuple[int, ...]) -> None:
+        super().__init__()
+        self.widths = widths
+        stages = []
+        inputs = 1
+        for width, count in zip(widths, blocks, strict=True):
+            down = nn.Sequential(conv_norm(inputs, width, stride=2), nn.ReLU(inplace=True))
+            stages.append(nn.Sequential(down, *(ResidualBlock(width) for _ in range(count))))
+            inputs = width
+        self.stages = nn.ModuleList(stages)
+
+    def normalise(self, lightness: Tensor) -> Tensor:
+        return lightness / 50.0 - 1.0
+
+
+class BackboneEncoder(nn.Module):
+    """A torchvision classifier cut into five stages, its first convolution summed over R, G and B.
+
+    With equal channels, a convolution over RGB is the convolution of the grey picture with the summed
+    kernel, so pretrained weights keep their meaning on lightness (L / 100 is within 0.03 of the
+    sRGB-encoded grey value).
+    """
+
+    # torchvision name -> (index after which each stage of `.features` ends, channels there)
+    CUTS: ClassVar[dict[str, tuple[tuple[int, ...], tuple[int, ...]]]] = {
+        "mobilenet_v2": ((2, 4, 7, 14, 19), (16, 24, 32, 96, 1280)),
+        "efficientnet_b0": ((2, 3, 4, 6, 9), (16, 24, 40, 112, 1280)),
+    }
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        import torchvision
+
+        ends, self.widths = self.CUTS[name]
+        self.backbone_name = name
+        features = torchvision.models.get_model(name, weights=None).features
+        features[0][0] = _grey_input(features[0][0])
+        starts = (0, *ends[:-1])
+        self.stages = nn.ModuleList(features[a:b] for a, b in zip(starts, ends, strict=True))
+
+    def normalise(self, lightness: Tensor) -> Tensor:
+        return (lightness / 100.0 - _IMAGENET_MEAN) / _IMAGENET_STD
+
+    def load_pretrained(self) -> None:
+        """Take torchvision's ImageNet weights (from its cache, or downloaded with its own hash check)."""
+        import torchvision
+
+        try:
+            source = torchvision.models.get_model(
+                self.backbone_name, weights=_first_weights(self.backbone_name)
+            )
+        except OSError as error:
+            raise UserError(
+                f"model.pretrained_encoder: torchvision's weights for {self.backbone_name} are "
+                f"neither in its cache (TORCH_HOME) nor downloadable ({error}); set model.pretrained_encoder=false"
+            ) from error
+        features = source.features
+        features[0][0] = _grey_input(features[0][0])
+        # The stages number their layers anew; the order of the tensors is the same.
+        values = list(features.state_dict().values())
+        own = self.state_dict()
+        for key, value in zip(own, values, strict=True):
+            own[key] = value
+        self.load_state_dict(own)
+
+
+def _first_weights(name: str) -> object:
+    import torchvision
+
+    return next(iter(torchvision.models.get_model_weights(name)))
+
+
+def _grey_input(rgb: nn.Conv2d) -> nn.Conv2d:
+    grey = nn.Conv2d(1, rgb.out_channels, rgb.kernel_size, rgb.stride, rgb.padding, bias=rgb.bias is not None)
+    with torch.no_grad():
+        grey.weight.copy_(rgb.weight.sum(dim=1, keepdim=True))
+        if rgb.bias is not None:
+            grey.bias.copy_(rgb.bias)
+    return grey
+
+
+def create_encoder(name: str, widths: tuple[int, ...], blocks: tuple[int, ...]) -> nn.Module:
+    """The encoder called ``name``; ``widths`` and ``blocks`` shape only the residual one."""
+    if name == "residual":
+        return ResidualEncoder(widths, blocks)
+    if name in BackboneEncoder.CUTS:
+        return BackboneEncoder(name)
+    known = ", ".join(["residual", *BackboneEncoder.CUTS])
+    raise UserError(f"model.options.encoder: no encoder {name!r}; there are {known}")

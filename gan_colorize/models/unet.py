@@ -1,0 +1,131 @@
+"""The flagship generator: a U-Net that predicts a distribution over the ab bins at 1/4 resolution.
+
+The shape of the prediction (313 bins at H/4 x W/4) follows Zhang, Isola and Efros 2016, section 2.1;
+the hint channels and the global vector follow Zhang, Zhu et al. 2017, sections 3.2 and 3.3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..color.bins import NUM_BINS
+from .blocks import ResidualBlock, conv_norm
+from .contract import Conditions, Contract, Prediction, check_size
+from .encoders import create_encoder
+
+
+@dataclass(frozen=True)
+class UNetOptions:
+    """Shape of the U-Net.
+
+    encoder:        "residual" (from scratch) or a torchvision backbone ("mobilenet_v2", ...).
+    encoder_widths: channels at strides 2, 4, 8, 16, 32 of the residual encoder.
+    encoder_blocks: residual blocks at each of these strides.
+    decoder_widths: channels at strides 32, 16, 8, 4.
+    decoder_blocks: residual blocks at each of these strides.
+    """
+
+    encoder: str = "residual"
+    encoder_widths: tuple[int, ...] = (32, 64, 96, 160, 256)
+    encoder_blocks: tuple[int, ...] = (0, 1, 1, 1, 1)
+    decoder_widths: tuple[int, ...] = (256, 192, 128, 80)
+    decoder_blocks: tuple[int, ...] = (1, 2, 2, 2)
+
+
+class UNet(nn.Module):
+    """L -> logits over 313 ab bins at a quarter of the input's size.
+
+    Skips are added, not concatenated: a 1x1 convolution brings the deeper map and the encoder's to the
+    same width, so that the 3x3 blocks, which run at the matrix units' speed, get nearly all of the work.
+    """
+
+    contract = Contract(
+        takes=frozenset({"hints", "histogram", "saturation"}),
+        returns="distribution",
+        output_stride=4,
+        size_divisor=32,
+    )
+
+    def __init__(self, options: UNetOptions) -> None:
+        super().__init__()
+        self.encoder = create_encoder(options.encoder, options.encoder_widths, options.encoder_blocks)
+        encoder_widths, widths = self.encoder.widths, options.decoder_widths
+        # Without biases, absent conditions and zeros are the same thing, so they may simply be skipped.
+        self.hint_encoder = nn.Conv2d(3, encoder_widths[0], 3, 2, 1, bias=False)
+        self.hint_decoder = nn.Conv2d(3, widths[-1], 3, 1, 1, bias=False)
+        self.histogram = _global_branch(NUM_BINS, widths[0])
+        self.saturation = _global_branch(1, widths[0])
+
+        self.bottleneck = nn.Sequential(conv_norm(encoder_widths[-1], widths[0], 1), nn.ReLU(inplace=True))
+        self.context = nn.Linear(widths[0], widths[0])
+        self.reduce = nn.ModuleList(conv_norm(deep, wide, 1) for deep, wide in pairwise(widths))
+        self.skip = nn.ModuleList(
+            conv_norm(deep, wide, 1) for deep, wide in zip(encoder_widths[-2:0:-1], widths[1:], strict=True)
+        )
+        self.blocks = nn.ModuleList(
+            nn.Sequential(*(ResidualBlock(width) for _ in range(count)))
+            for width, count in zip(widths, options.decoder_blocks, strict=True)
+        )
+        self.head = nn.Conv2d(widths[-1], NUM_BINS, 1)
+        for layer in (self.hint_encoder, self.hint_decoder, self.context, self.head):
+            nn.init.zeros_(layer.weight)
+        nn.init.zeros_(self.context.bias)
+        nn.init.normal_(self.head.weight, std=0.01)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, lightness: Tensor, conditions: Conditions | None = None) -> Prediction:
+        """lightness (N, 1, H, W) in 0..100, H and W multiples of 32 -> logits (N, 313, H/4, W/4)."""
+        check_size(lightness, self.contract.size_divisor)
+        wishes = conditions or Conditions()
+        hints = None if wishes.hints is None else torch.cat([wishes.hints / 110.0, wishes.mask], 1)
+        features = []
+        x = self.encoder.normalise(lightness)
+        for depth, stage in enumerate(self.encoder.stages):
+            x = stage(x)
+            if depth == 0 and hints is not None:
+                x = x + self.hint_encoder(hints)
+            features.append(x)  # (N, c, H/2, W/2) ... (N, c, H/32, W/32)
+
+        x = self.bottleneck(features.pop())
+        x = x + self._global(x, wishes)[..., None, None]
+        x = self.blocks[0](x)
+        for reduce, skip, blocks in zip(self.reduce, self.skip, self.blocks[1:], strict=True):
+            deeper = F.interpolate(reduce(x), scale_factor=2.0, mode="nearest")
+            x = deeper + skip(features.pop())
+            if blocks is self.blocks[-1] and hints is not None:
+                x = x + self.hint_decoder(_pool_hints(hints, self.contract.output_stride))
+            x = blocks(F.relu(x))  # (N, width, H/16, W/16) ... (N, width, H/4, W/4)
+        return Prediction(logits=self.head(x))
+
+    def _global(self, x: Tensor, wishes: Conditions) -> Tensor:  # (N, width)
+        vector = self.context(x.mean(dim=(2, 3)))
+        if wishes.histogram is not None:
+            given = (wishes.histogram.sum(dim=1, keepdim=True) > 0).to(vector.dtype)
+            # A uniform histogram has entries near 1/313; the network should see numbers near 1.
+            vector = vector + given * self.histogram(wishes.histogram * NUM_BINS)
+        if wishes.saturation is not None:
+            given = (wishes.saturation >= 0).to(vector.dtype)
+            vector = vector + given * self.saturation(wishes.saturation)
+        return vector
+
+
+def _global_branch(inputs: int, width: int) -> nn.Sequential:
+    branch = nn.Sequential(nn.Linear(inputs, width), nn.ReLU(inplace=True), nn.Linear(width, width))
+    nn.init.zeros_(branch[-1].weight)
+    nn.init.zeros_(branch[-1].bias)
+    return branch
+
+
+def _pool_hints(hints: Tensor, stride: int) -> Tensor:
+    """(N, 3, H, W) -> (N, 3, H/s, W/s): mean colour of the revealed pixels, and whether there are any.
+
+    A plain mean would dilute a one-pixel hint sixteen-fold.
+    """
+    pooled = F.avg_pool2d(hints, stride)
+    share = pooled[:, 2:]
+    return torch.cat([pooled[:, :2] / share.clamp_min(1e-6), (share > 0).to(hints.dtype)], 1)

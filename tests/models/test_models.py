@@ -1,0 +1,162 @@
+"""Every network: forward, backward, odd sizes, determinism, options."""
+
+import pytest
+import torch
+
+from gan_colorize.errors import UserError
+from gan_colorize.models import MODELS, Conditions, Prediction, create_discriminator, create_model
+from gan_colorize.models.encoders import BackboneEncoder, _grey_input
+from gan_colorize.models.unet import _pool_hints
+
+TINY = {
+    "encoder_widths": [8, 8, 8, 8, 8],
+    "decoder_widths": [8, 8, 8, 8],
+    "encoder_blocks": [0, 1, 0, 0, 1],
+    "decoder_blocks": [1, 0, 1, 1],
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_forward_backward_and_contract(name):
+    torch.manual_seed(0)
+    model = create_model(name, TINY)
+    contract = model.contract
+    height, width = contract.size_divisor * 2, contract.size_divisor * 3
+    prediction = model(torch.rand(2, 1, height, width) * 100)
+    assert contract.returns == "distribution"
+    stride = contract.output_stride
+    assert prediction.logits.shape == (2, 313, height // stride, width // stride)
+    prediction.logits.logsumexp(1).mean().backward()
+    seen = [
+        p.grad is not None
+        for n, p in model.named_parameters()
+        if "hint" not in n and n[:5] not in ("histo", "satur")
+    ]
+    assert all(seen)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_wrong_size_names_the_nearest(name):
+    model = create_model(name, TINY)
+    with pytest.raises(ValueError, match="nearest valid size is 64x96"):
+        model(torch.zeros(1, 1, 65, 97))
+    with pytest.raises(ValueError, match=r"\(N, 1, H, W\)"):
+        model(torch.zeros(1, 3, 64, 64))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_same_seed_same_network(name):
+    outputs = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        outputs.append(create_model(name, TINY).eval()(torch.full((1, 1, 64, 64), 40.0)).logits)
+    assert torch.equal(*outputs)
+
+
+def trained_conditions(model):
+    """Branches start at zero; give them weights, as training would."""
+    for branch in (model.hint_encoder, model.hint_decoder, model.histogram[-1], model.saturation[-1]):
+        torch.nn.init.normal_(branch.weight, std=0.5)
+    return model.eval()
+
+
+def test_conditions_change_the_prediction_and_absent_ones_do_not():
+    torch.manual_seed(0)
+    model = trained_conditions(create_model("unet", TINY))
+    lightness = torch.rand(1, 1, 64, 64) * 100
+    plain = model(lightness).logits
+    zeros = Conditions(
+        hints=torch.zeros(1, 2, 64, 64),
+        mask=torch.zeros(1, 1, 64, 64),
+        histogram=torch.zeros(1, 313),
+        saturation=torch.full((1, 1), -1.0),
+    )
+    torch.testing.assert_close(model(lightness, zeros).logits, plain)
+    hints, mask = torch.zeros(1, 2, 64, 64), torch.zeros(1, 1, 64, 64)
+    hints[0, :, 20, 20], mask[0, :, 20, 20] = 60.0, 1.0
+    for wish in (
+        Conditions(hints=hints, mask=mask),
+        Conditions(histogram=torch.nn.functional.one_hot(torch.tensor([9]), 313).float()),
+        Conditions(saturation=torch.full((1, 1), 0.4)),
+    ):
+        assert (model(lightness, wish).logits - plain).abs().max() > 1e-4
+
+
+def test_a_hint_of_one_pixel_keeps_its_colour_when_pooled():
+    hints = torch.zeros(1, 3, 8, 8)
+    hints[0, :, 1, 2] = torch.tensor([0.5, -0.25, 1.0])
+    pooled = _pool_hints(hints, 4)
+    torch.testing.assert_close(pooled[0, :, 0, 0], torch.tensor([0.5, -0.25, 1.0]))
+    assert pooled[0, :, 1, 1].abs().max() == 0
+
+
+def test_grey_first_layer_equals_rgb_with_equal_channels():
+    conv = torch.nn.Conv2d(3, 5, 3, 2, 1, bias=False)
+    grey = torch.rand(1, 1, 16, 16)
+    torch.testing.assert_close(
+        _grey_input(conv)(grey), conv(grey.expand(-1, 3, -1, -1)), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_backbone_stages_have_the_stated_strides_and_widths():
+    encoder = BackboneEncoder("mobilenet_v2").eval()
+    x = torch.zeros(1, 1, 64, 64)
+    for depth, (stage, width) in enumerate(zip(encoder.stages, encoder.widths, strict=True)):
+        x = stage(x)
+        assert x.shape == (1, width, 32 >> depth, 32 >> depth)
+
+
+def test_pretrained_backbone_recognises_through_the_grey_encoder(shared, monkeypatch):
+    """The cut and renumbered features equal torchvision's own on a grey picture."""
+    torchvision = pytest.importorskip("torchvision")
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(shared / "weights" / "torch_home" / "hub"))
+    encoder = BackboneEncoder("mobilenet_v2")
+    encoder.load_pretrained()
+    original = torchvision.models.mobilenet_v2(weights="IMAGENET1K_V1").eval()
+    x = torch.rand(1, 1, 64, 64)
+    features = x
+    for stage in encoder.eval().stages:
+        features = stage(features)
+    with torch.no_grad():
+        torch.testing.assert_close(features, original.features(x.expand(-1, 3, -1, -1)), rtol=1e-3, atol=1e-4)
+
+
+def test_patchgan_sees_70_pixels():
+    model = create_discriminator("patchgan", {"width": 4, "norm": "none"})
+    assert model.receptive_field == 70
+    ab = torch.zeros(1, 2, 160, 160, requires_grad=True)
+    scores = model(torch.full((1, 1, 160, 160), 50.0), ab)
+    middle = scores.shape[-1] // 2
+    scores[0, 0, middle, middle].backward()
+    touched = ab.grad.abs().sum(dim=(0, 1)).nonzero()
+    assert (touched.amax(0) - touched.amin(0) + 1).tolist() == [70, 70]
+
+
+@pytest.mark.parametrize("norm", ["spectral", "batch", "none"])
+def test_patchgan_norms(norm):
+    model = create_discriminator("patchgan", {"width": 4, "norm": norm})
+    assert any(isinstance(m, torch.nn.BatchNorm2d) for m in model.modules()) == (norm == "batch")
+    assert any("parametrizations" in n for n, _ in model.named_parameters()) == (norm == "spectral")
+    model(torch.rand(2, 1, 96, 96), torch.rand(2, 2, 96, 96)).mean().backward()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("u-net", {}, "did you mean unet"),
+        ("unet", {"widths": 3}, "model.options.widths: unknown; unet knows encoder"),
+        ("unet", {"encoder": 3}, "must be of type str"),
+        ("unet", {"decoder_blocks": [1, 2]}, "must be 4 whole numbers"),
+        ("unet", {"encoder": "resnet999"}, "there are residual, mobilenet_v2"),
+    ],
+)
+def test_unknown_things_are_named(name, options, message):
+    with pytest.raises(UserError, match=message):
+        create_model(name, options)
+
+
+def test_a_prediction_is_one_of_two_things():
+    with pytest.raises(ValueError, match="exactly one"):
+        Prediction()
+    ab = torch.rand(1, 2, 4, 4)
+    assert Prediction(ab=ab).decode() is ab
