@@ -1,0 +1,119 @@
+"""``gan-colorize train``: options and their validation; the loop is :mod:`gan_colorize.training.loop`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="YAML file of overrides.")
+@click.option(
+    "--data",
+    "data_paths",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Photographs: a folder, .tar shards, or a .txt list. Repeat to join several.",
+)
+@click.option(
+    "--validation",
+    "validation_paths",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Photographs to validate on. Without it some of --data are held out.",
+)
+@click.option("--output", type=click.Path(path_type=Path), help="Run folder for checkpoints, logs, samples.")
+@click.option("--resume", is_flag=True, help="Continue the run in --output, or start it.")
+@click.option(
+    "--init", type=click.Path(path_type=Path), help="Start from these weights ('default': shipped)."
+)
+@click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="Override one key of the config.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
+@click.option("--dry-run", is_flag=True, help="Print the resolved config and stop.")
+def command(
+    config_path: Path | None,
+    data_paths: tuple[Path, ...],
+    validation_paths: tuple[Path, ...],
+    output: Path | None,
+    resume: bool,
+    init: Path | None,
+    overrides: tuple[str, ...],
+    device: str,
+    dry_run: bool,
+) -> None:
+    """Train the adversarial colorizer on a folder of colour photographs."""
+    from ..config import config_yaml, load_config
+
+    continuing = resume and output is not None and (output / "last" / "state.pt").is_file()
+    if continuing and config_path is None:
+        config_path = output / "config.yaml"
+    config = load_config(config_path, overrides)
+    if init is not None and not continuing:
+        _adopt_architecture(config, init)
+    if dry_run:
+        click.echo(config_yaml(config), nl=False)
+        return
+    if not data_paths:
+        raise click.UsageError("--data is missing: name a folder of colour photographs")
+    if output is None:
+        raise click.UsageError("--output is missing: name a folder for the run")
+    _check_output(output, resume)
+
+    from ..devices import choose_device
+    from ..training.loop import train
+    from ..training.setup import prepare_data
+
+    chosen = choose_device(device)
+    data = prepare_data(config, list(data_paths), list(validation_paths), _say, _scan_progress)
+    finished = train(config, data, output, chosen, continuing, None if continuing else init)
+    if not finished:
+        _say(f"resume with: {_resume_command()}")
+
+
+def _adopt_architecture(config: object, init: Path) -> None:
+    """``--init`` decides the network: its name and options come from the weights."""
+    import json
+
+    from ..errors import UserError
+    from ..zoo.checkpoint import read_metadata
+
+    metadata = read_metadata(init)
+    options = json.loads(metadata["options"])
+    asked = {key: value for key, value in config.model.options.items() if options.get(key) != value}
+    if asked:
+        key, value = next(iter(asked.items()))
+        raise UserError(
+            f"model.options.{key}={value} contradicts --init {init}, which has {options.get(key)}"
+        )
+    config.model.name, config.model.options = metadata["model"], options
+
+
+def _check_output(output: Path, resume: bool) -> None:
+    from ..errors import UserError
+
+    if output.is_file():
+        raise UserError(f"--output {output}: is a file; name a folder")
+    if not resume and output.is_dir() and any(output.iterdir()):
+        raise UserError(f"--output {output}: not empty; add --resume to continue it or name another folder")
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--output {output}: cannot be made ({error.strerror})") from error
+
+
+def _resume_command() -> str:
+    arguments = sys.argv[1:] if "--resume" in sys.argv else [*sys.argv[1:], "--resume"]
+    return f"gan-colorize {shlex.join(arguments)}"
+
+
+def _say(message: str) -> None:
+    click.echo(message, err=True)
+
+
+def _scan_progress(done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        end = "\n" if done == total else ""
+        click.echo(f"\rscanning {done:,}/{total:,} pictures{end}", nl=False, err=True)

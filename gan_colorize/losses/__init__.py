@@ -1,0 +1,1 @@
+"""Training terms: pure functions that return unreduced maps."""

@@ -1,0 +1,67 @@
+"""From the bytes of a batch to what networks and losses need, on the device that trains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..color.fast import rgb8_to_lab
+from ..color.targets import SoftEncoder, area_pool
+from ..config import Data
+from ..data.hints import global_statistics, simulate_hints
+from ..data.transforms import simulate_grey_lightness
+from ..losses.classification import has_colour, pixel_weights
+from ..models.contract import Conditions, Contract
+
+
+@dataclass(frozen=True)
+class Batch:
+    """lightness: (N, 1, S, S) what the network sees; ab: (N, 2, s, s) truth at the prediction's size;
+    indices, shares: (N, k, s, s) its soft encoding; pixel_weight: (N, 1, s, s) rebalancing."""
+
+    lightness: Tensor
+    ab: Tensor
+    indices: Tensor
+    shares: Tensor
+    pixel_weight: Tensor
+    conditions: Conditions
+
+
+class BatchMaker:
+    """Builds a Batch; a pure function of the pixels, the run's seed and the position."""
+
+    def __init__(
+        self, contract: Contract, encoder: SoftEncoder, class_weights: Tensor, data: Data, seed: int
+    ) -> None:
+        self.contract, self.encoder, self.class_weights = contract, encoder, class_weights
+        self.data, self.seed = data, seed
+
+    def training(self, rgb: Tensor, position: int) -> Batch:
+        """rgb (N, 3, S, S) uint8 on the training device; simulates grey photographs, hints, statistics."""
+        # Not torch's global generator: the position alone must decide, or a resumed run would differ.
+        seed = np.random.SeedSequence((self.seed, position)).generate_state(1, np.uint64)[0]
+        generator = torch.Generator().manual_seed(int(seed) >> 1)
+        lab = rgb8_to_lab(rgb)
+        ab = lab[:, 1:]
+        lightness = simulate_grey_lightness(rgb, generator, self.data.grey_simulation)
+        wishes = {}
+        if "hints" in self.contract.takes:
+            wishes["hints"], wishes["mask"] = simulate_hints(ab, generator, self.data.hints)
+        if {"histogram", "saturation"} & self.contract.takes:
+            histogram, saturation = global_statistics(rgb, ab, generator, self.data.statistics)
+            wishes |= {"histogram": histogram, "saturation": saturation}
+        return self._finish(lightness, ab, Conditions(**wishes))
+
+    def validation(self, rgb: Tensor) -> Batch:
+        """rgb (N, 3, S, S) uint8; the L of the picture itself, and no conditions."""
+        lab = rgb8_to_lab(rgb)
+        return self._finish(lab[:, :1], lab[:, 1:], Conditions())
+
+    def _finish(self, lightness: Tensor, full_ab: Tensor, conditions: Conditions) -> Batch:
+        ab = area_pool(full_ab, self.contract.output_stride)
+        indices, shares = self.encoder(ab)
+        weight = pixel_weights(indices, shares, self.class_weights) * has_colour(full_ab)
+        return Batch(lightness, ab, indices, shares, weight, conditions)

@@ -1,0 +1,32 @@
+"""The generator's running average: what is validated, saved and shipped."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+
+class Average:
+    """Exponential moving average of parameters and floating buffers, its half-life counted in images.
+
+    The half-life grows from 5 % of the images seen up to its full length, so that an early average is
+    not the average of noise (Karras et al. 2022, EDM, appendix F.2).
+    """
+
+    def __init__(self, model: nn.Module, half_life: int) -> None:
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        self.half_life = half_life
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, batch_size: int, images: int) -> None:
+        """Move the average towards ``model`` after a step on ``batch_size`` images."""
+        half_life = min(self.half_life, max(0.05 * images, 1e-8))
+        weight = 1.0 - 0.5 ** (batch_size / half_life)
+        own, new = list(self.model.state_dict().values()), list(model.state_dict().values())
+        floating = [(a, b) for a, b in zip(own, new, strict=True) if a.is_floating_point()]
+        torch._foreach_lerp_([a for a, _ in floating], [b for _, b in floating], weight)
+        for a, b in zip(own, new, strict=True):
+            if not a.is_floating_point():
+                a.copy_(b)

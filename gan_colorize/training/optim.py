@@ -1,0 +1,85 @@
+"""Optimizers, their schedule and the numeric precision, decided once."""
+
+from __future__ import annotations
+
+import math
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from ..config import Optimizer, Phase
+from ..errors import UserError
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Where autocast applies. fp16 needs its gradients scaled; bf16 and fp32 do not."""
+
+    device: torch.device
+    dtype: torch.dtype
+
+    def autocast(self) -> AbstractContextManager:
+        """Mixed precision around a forward pass; a no-op in fp32."""
+        enabled = self.dtype != torch.float32
+        return torch.autocast(
+            self.device.type, dtype=self.dtype if enabled else torch.bfloat16, enabled=enabled
+        )
+
+    def scaler(self) -> torch.amp.GradScaler:
+        """A gradient scaler that does nothing unless the precision is fp16."""
+        return torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
+
+
+def choose_precision(name: str, device: torch.device) -> Precision:
+    """ "auto" is bf16 where the hardware multiplies it fast, else fp32 (CPU, MPS) or fp16 (old CUDA)."""
+    if name == "auto":
+        if device.type == "cuda":
+            name = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+        elif device.type == "cpu" and torch.backends.mkldnn.is_available():
+            name = "bf16" if _cpu_has_bf16() else "fp32"
+        else:
+            name = "fp32"
+    if name == "fp16" and device.type == "cpu":
+        raise UserError("run.precision: fp16 needs a GPU; use bf16 or fp32 on the CPU")
+    return Precision(device, {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[name])
+
+
+def _cpu_has_bf16() -> bool:
+    """Without the instructions bf16 is emulated, several times slower than fp32."""
+    capable = getattr(torch.backends.cpu, "get_cpu_capability", lambda: "")()
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported", "_is_arm_bf16_supported")
+    return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes) or "SVE256" in capable
+
+
+def adamw(
+    module: nn.Module, rate: float, betas: list[float], decay: float, encoder_rate: float = 1.0
+) -> torch.optim.AdamW:
+    """AdamW with decay on matrices only; ``encoder_rate`` scales the rate of ``module.encoder``.
+
+    Each group keeps its own "scale"; :func:`set_rate` multiplies by it.
+    """
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in module.named_parameters():
+        scale = encoder_rate if name.startswith("encoder.") else 1.0
+        groups.setdefault((scale, decay if parameter.ndim > 1 else 0.0), []).append(parameter)
+    return torch.optim.AdamW(
+        [{"params": p, "weight_decay": d, "scale": s, "lr": rate * s} for (s, d), p in groups.items()],
+        lr=rate,
+        betas=tuple(betas),
+    )
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of every group, each times its own scale."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["scale"]
+
+
+def rate_factor(config: Optimizer, phase: Phase, images_in_phase: int, images: int) -> float:
+    """Warm-up over the run's first images, and a cosine from the phase's first factor to its last."""
+    progress = min(images_in_phase / phase.images, 1.0)
+    cosine = 0.5 * (1.0 + math.cos(math.pi * progress))
+    warmup = min(1.0, (images + 1) / config.warmup_images) if config.warmup_images else 1.0
+    return warmup * (phase.final_rate + (phase.learning_rate - phase.final_rate) * cosine)

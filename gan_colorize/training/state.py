@@ -1,0 +1,97 @@
+"""All that a run must remember, as plain types: saved whole or not at all, loaded without unpickling code."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import UserError
+from ..files import atomic_path
+from .ema import Average
+from .gan_step import GanStep, Networks
+
+FORMAT = 1
+
+
+@dataclass
+class Progress:
+    """images: seen so far. sums: running totals of the terms since the last log line. rate: factor the
+    guard has lowered the learning rate to. failures: rollbacks since the last good checkpoint.
+    good_batches: finite ones since the last rollback. best, best_phase: of the validation score."""
+
+    images: int = 0
+    sums: dict[str, list[float]] = field(default_factory=dict)
+    rate: float = 1.0
+    failures: int = 0
+    good_batches: int = 0
+    best: float | None = None
+    best_phase: int = -1
+
+
+class RunState:
+    """The networks, their optimizers, the average and the progress, as one thing to save and restore."""
+
+    def __init__(self, networks: Networks, average: Average, step: GanStep) -> None:
+        self.networks, self.average, self.step = networks, average, step
+        self.progress = Progress()
+        self._good: dict[str, Any] | None = None
+
+    def _parts(self) -> dict[str, Any]:
+        players = self.networks
+        return {
+            "generator": players.generator,
+            "discriminator": players.discriminator,
+            "generator_optimizer": players.generator_optimizer,
+            "discriminator_optimizer": players.discriminator_optimizer,
+            "average": self.average.model,
+            "scaler": self.step.scaler,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain containers, tensors and numbers only: what ``torch.load(weights_only=True)`` accepts."""
+        parts = {name: part.state_dict() for name, part in self._parts().items()}
+        return {"format": FORMAT, "progress": vars(self.progress), **parts}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put everything back, progress included."""
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self.progress = Progress(**copy.deepcopy(state["progress"]))
+
+    def remember(self) -> None:
+        """Keep a copy in memory as the last good state."""
+        self._good = copy.deepcopy(self.state_dict())
+
+    def roll_back(self) -> None:
+        """Weights and optimizers of the last good state; the place in the data stays, so that the batch
+        that failed is not met again."""
+        progress = self.progress
+        self.load_state_dict(copy.deepcopy(self._good))
+        self.progress = progress
+
+    def save(self, path: Path) -> None:
+        """Write the training state, atomically."""
+        with atomic_path(path) as temporary:
+            torch.save(self.state_dict(), temporary)
+
+    def load(self, path: Path) -> None:
+        """Read a training state of the same networks.
+
+        Raises:
+            UserError: cut short, not ours, or of networks of another shape.
+        """
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            if state.get("format") != FORMAT:
+                raise UserError(f"{path}: a training state of another version; start a new run with --init")
+            self.load_state_dict(state)
+        except (OSError, pickle.UnpicklingError, RuntimeError, EOFError, AttributeError, KeyError) as error:
+            line = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise UserError(
+                f"{path}: cannot resume from it ({line[:120]}); start a new run with --init on its weights"
+            ) from error

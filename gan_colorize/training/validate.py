@@ -1,0 +1,86 @@
+"""Held-out pictures: the loss, a few metrics and a sample grid, always from the averaged generator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
+
+from ..color.fast import lab_to_rgb8, rgb8_to_lab
+from ..config import Loss
+from ..evaluation.quick import quick_metrics
+from ..files import atomic_path
+from ..losses.classification import soft_cross_entropy
+from ..losses.perceptual import PerceptualLoss
+from .batch import BatchMaker
+from .gan_step import reconstruction_terms
+from .optim import Precision
+
+_CHUNK, _SHOWN = 16, 12
+
+
+class Validator:
+    """Measures a generator on fixed pictures ``rgb`` (M, 3, S, S) uint8."""
+
+    def __init__(
+        self,
+        rgb: Tensor,
+        maker: BatchMaker,
+        loss: Loss,
+        temperature: float,
+        perceptual: PerceptualLoss | None,
+    ) -> None:
+        self.rgb, self.maker, self.loss, self.temperature = rgb, maker, loss, temperature
+        self.perceptual = perceptual
+
+    @torch.no_grad()
+    def __call__(self, model: nn.Module, precision: Precision) -> tuple[dict[str, float], Tensor]:
+        """Metrics by name ("loss" is the weighted sum of the reconstruction terms) and the coloured
+        pictures (M, 3, S, S) uint8."""
+        totals: dict[str, float] = {}
+        coloured = []
+        for rgb in self.rgb.split(_CHUNK):
+            batch = self.maker.validation(rgb.to(precision.device))
+            with precision.autocast():
+                prediction = model(batch.lightness, batch.conditions)
+            ab = prediction.decode(self.temperature).float()
+            seen = prediction.decode(self.loss.temperature).float()
+            terms = reconstruction_terms(self.loss, batch, prediction, seen, self.perceptual)
+            values = dict(terms)
+            values["loss"] = sum(getattr(self.loss, name) * value for name, value in terms.items())
+            if prediction.logits is not None:
+                values["cross_entropy"] = soft_cross_entropy(
+                    prediction.logits, batch.indices, batch.shares
+                ).mean()
+            for name, value in values.items():
+                totals[name] = totals.get(name, 0.0) + float(value) * len(rgb) / len(self.rgb)
+            coloured.append(colour(rgb, ab))
+        pictures = torch.cat(coloured)
+        totals |= {k: v for k, v in quick_metrics(self.rgb, pictures).items() if v is not None}
+        return totals, pictures
+
+    def save_grid(self, pictures: Tensor, path: Path) -> None:
+        """Rows of truth | grey | result."""
+        grey = colour(self.rgb[:_SHOWN], torch.zeros(min(_SHOWN, len(self.rgb)), 2, 2, 2))
+        tiles = torch.stack([self.rgb[:_SHOWN], grey, pictures[:_SHOWN]], 1)  # (n, 3, 3, S, S)
+        pairs = tiles.flatten(0, 1)
+        columns = 6  # two pictures a row
+        if len(pairs) % columns:
+            blank = torch.full_like(pairs[:1], 255).expand(columns - len(pairs) % columns, -1, -1, -1)
+            pairs = torch.cat([pairs, blank])
+        size = pairs.shape[-1]
+        sheet = pairs.reshape(-1, columns, 3, size, size).permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
+        with atomic_path(path) as temporary:
+            Image.fromarray(sheet.contiguous().numpy()).save(temporary, quality=92)
+
+
+def colour(rgb: Tensor, ab: Tensor) -> Tensor:
+    """Pictures (N, 3, S, S) uint8 with their own lightness and the chroma ab (N, 2, s, s), enlarged."""
+    lightness = rgb8_to_lab(rgb)[:, 0].numpy()
+    ab = F.interpolate(ab.cpu(), size=rgb.shape[-2:], mode="bicubic", align_corners=False).numpy()
+    results = [lab_to_rgb8(l, c) for l, c in zip(lightness, ab, strict=True)]  # noqa: E741
+    return torch.from_numpy(np.stack(results)).permute(0, 3, 1, 2)

@@ -1,0 +1,179 @@
+"""The loop as a whole: what it leaves, that it resumes exactly, what it does when things go wrong."""
+
+import errno
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from gan_colorize.errors import UserError
+from gan_colorize.training import gan_step, loop, state
+from gan_colorize.training.loop import MAX_FAILURES, train
+from gan_colorize.training.setup import prepare_data
+
+
+def silent(*_):
+    return None
+
+
+def run(config, pictures, folder, resume=False, init=None):
+    folder.mkdir(parents=True, exist_ok=True)
+    data = prepare_data(config, [pictures], [], silent, silent)
+    return train(config, data, folder, "cpu", resume, init)
+
+
+def records(folder):
+    return [json.loads(line) for line in (folder / "stats.jsonl").read_text().splitlines()]
+
+
+class Crash(Exception):
+    """Stands for a kill: nothing between the loop and the outside catches it."""
+
+
+def crash_at(monkeypatch, images):
+    original = gan_step.GanStep.__call__
+    calls = {"images": 0}
+
+    def step(self, batch, kind):
+        calls["images"] += len(batch.lightness)
+        if calls["images"] > images:
+            raise Crash
+        return original(self, batch, kind)
+
+    monkeypatch.setattr(gan_step.GanStep, "__call__", step)
+
+
+def test_a_run_leaves_what_it_promises(config, pictures, tmp_path):
+    folder = tmp_path / "run"
+    assert run(config, pictures, folder) is True
+    for name in ("config.yaml", "train.log", "curves.png", "model.safetensors", "last/state.pt"):
+        assert (folder / name).stat().st_size > 0, name
+    assert len(list((folder / "samples").glob("*.jpg"))) == 4
+    lines = records(folder)
+    assert [line["images"] for line in lines if "rate" in line] == [8, 16, 24, 32, 40, 48, 56, 64, 72, 80]
+    by_phase = {phase: [line for line in lines if line.get("phase") == phase] for phase in range(3)}
+    assert all("classification" in line and "discriminator" not in line for line in by_phase[0])
+    assert all("discriminator" in line and "classification" not in line for line in by_phase[1])
+    assert all({"discriminator", "adversarial", "classification"} <= set(line) for line in by_phase[2])
+    assert not list(folder.rglob(".part-*"))
+
+
+def test_discriminator_phase_leaves_the_generator_alone(config, pictures, tmp_path):
+    config.phases = [config.phases[1]]
+    folder = tmp_path / "run"
+    run(config, pictures, folder)
+    saved = torch.load(folder / "last" / "state.pt", weights_only=True)
+    torch.manual_seed(config.run.seed)
+    fresh = loop.create_model(config.model.name, config.model.options).state_dict()
+    for key, value in fresh.items():
+        assert torch.equal(saved["generator"][key], value), key
+    assert saved["discriminator_optimizer"]["state"]
+
+
+@pytest.mark.parametrize("images", [20, 38, 71])
+def test_a_killed_run_resumes_bit_for_bit(config, pictures, tmp_path, monkeypatch, images):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    run(config, pictures, whole)
+    with monkeypatch.context() as patch:
+        crash_at(patch, images)
+        with pytest.raises(Crash):
+            run(config, pictures, broken)
+    with (broken / "stats.jsonl").open("a") as file:
+        file.write('{"images": 7')  # a line that the kill cut short
+    run(config, pictures, broken, resume=True)
+    assert (broken / "stats.jsonl").read_text() == (whole / "stats.jsonl").read_text()
+    ours, theirs = (load_file(f / "model.safetensors") for f in (whole, broken))
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
+def test_validation_loss_falls(config, pictures, tmp_path):
+    config.phases = [config.phases[0]]
+    config.phases[0].images = 400
+    config.optimizer.learning_rate = 3e-3
+    config.run.validate_every = 100
+    folder = tmp_path / "run"
+    run(config, pictures, folder)
+    losses = [line["validation_cross_entropy"] for line in records(folder) if "validation_loss" in line]
+    assert losses[-1] < losses[0] - 0.5
+
+
+def poison(monkeypatch, batches):
+    """Make the classification term NaN in these calls."""
+    original = gan_step.reconstruction_terms
+    calls = {"count": -1}
+
+    def terms(*arguments):
+        result = original(*arguments)
+        calls["count"] += torch.is_grad_enabled()
+        if torch.is_grad_enabled() and calls["count"] in batches:
+            result["classification"] = result["classification"] * float("nan")
+        return result
+
+    monkeypatch.setattr(gan_step, "reconstruction_terms", terms)
+
+
+def test_a_nan_is_named_and_rolled_back(config, pictures, tmp_path, monkeypatch, capsys):
+    config.phases = config.phases[:1]
+    poison(monkeypatch, {2})
+    folder = tmp_path / "run"
+    assert run(config, pictures, folder) is True
+    assert "classification is not finite in the batch that begins at image 8" in capsys.readouterr().err
+    assert [line["rolled_back"] for line in records(folder) if "rolled_back" in line] == ["classification"]
+    assert all(value.isfinite().all() for value in load_file(folder / "model.safetensors").values())
+    saved = torch.load(folder / "last" / "state.pt", weights_only=True)
+    assert saved["progress"]["rate"] == 0.5
+
+
+def test_repeated_nans_stop_with_the_state_of_before(config, pictures, tmp_path, monkeypatch):
+    config.phases[0].images = 160
+    poison(monkeypatch, set(range(5, 1000)))
+    folder = tmp_path / "run"
+    with pytest.raises(UserError, match=f"classification is not finite.*{MAX_FAILURES + 1} times"):
+        run(config, pictures, folder)
+    saved = torch.load(folder / "last" / "state.pt", weights_only=True)
+    assert saved["progress"]["images"] == 16
+    assert all(value.isfinite().all() for value in saved["generator"].values())
+
+
+def test_a_full_disk_keeps_the_older_checkpoint(config, pictures, tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    original, calls = torch.save, {"count": 0}
+
+    def save(contents, path):
+        calls["count"] += 1
+        if calls["count"] == 2:
+            path.write_bytes(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return original(contents, path)
+
+    monkeypatch.setattr(state.torch, "save", save)
+    with pytest.raises(UserError, match=r"state.pt: No space left on device"):
+        run(config, pictures, folder)
+    assert torch.load(folder / "last" / "state.pt", weights_only=True)["progress"]["images"] == 16
+    assert not list(folder.rglob(".part-*"))
+
+
+@pytest.mark.parametrize("content", [b"", b"not a state", None])
+def test_a_broken_state_is_refused_in_one_line(config, pictures, tmp_path, content):
+    folder = tmp_path / "run"
+    config.phases = config.phases[:1]
+    run(config, pictures, folder)
+    path = folder / "last" / "state.pt"
+    path.write_bytes(path.read_bytes()[:-1000] if content is None else content)
+    with pytest.raises(UserError, match="cannot resume from it") as caught:
+        run(config, pictures, folder, resume=True)
+    assert "\n" not in str(caught.value)
+
+
+def test_init_starts_from_weights(config, pictures, tmp_path):
+    config.phases = config.phases[:1]
+    run(config, pictures, tmp_path / "first")
+    config.optimizer.learning_rate = 0.0
+    config.optimizer.weight_decay = 0.0
+    weights = tmp_path / "first" / "model.safetensors"
+    run(config, pictures, tmp_path / "second", init=weights)
+    ours, theirs = load_file(weights), load_file(tmp_path / "second" / "last" / "model.safetensors")
+    for key in ours:
+        if "running" not in key and "num_batches" not in key:
+            torch.testing.assert_close(ours[key], theirs[key])
