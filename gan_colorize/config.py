@@ -189,12 +189,15 @@ def _override(config: DictConfig, text: str) -> DictConfig:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise UserError(f"--set {text}: expected key=value, such as data.min_scale=0.6")
-    if OmegaConf.select(config, key.strip(), throw_on_missing=False) is None and ".options." not in key:
-        raise UserError(f"--set {text}: there is no {key.strip()}; see --dry-run for every key")
+    key = key.strip()
+    current = OmegaConf.select(config, key, throw_on_missing=False)
+    if current is None and ".options." not in key:
+        raise UserError(f"--set {text}: there is no {key}; see --dry-run for every key")
     try:
-        # OmegaConf's own reader of values knows that 1e-4 is a number and n is not False.
+        # OmegaConf's own reader knows that 1e-4 is a number; text stays text, even "no".
         parsed = OmegaConf.select(OmegaConf.from_dotlist([f"value={value}"]), "value")
-        OmegaConf.update(config, key.strip(), parsed, force_add=".options." in key)
+        wanted = value if isinstance(current, str) else parsed
+        OmegaConf.update(config, key, wanted, force_add=".options." in key)
     except (OmegaConfBaseException, yaml.YAMLError, ValueError) as error:
         raise UserError(f"--set {text}: {_one_line(error)}") from error
     return config

@@ -71,7 +71,7 @@ class BackboneEncoder(nn.Module):
         except OSError as error:
             raise UserError(
                 f"model.pretrained_encoder: torchvision's weights for {self.backbone_name} are "
-                f"neither in its cache (TORCH_HOME) nor downloadable ({error}); set model.pretrained_encoder=false"
+                f"neither cached (TORCH_HOME) nor downloadable ({error}); set model.pretrained_encoder=false"
             ) from error
         features = source.features
         features[0][0] = _grey_input(features[0][0])

@@ -1,0 +1,73 @@
+"""What every test may use: the development data, and a cache that is not the user's."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of development data and reference arrays; tests that need it skip without it."""
+    default = Path(__file__).resolve().parents[2] / "shared"
+    folder = Path(os.environ.get("GAN_COLORIZE_SHARED") or default)
+    if not (folder / "ref" / "pts_in_hull.npy").is_file():
+        pytest.skip("no development data: set GAN_COLORIZE_SHARED to its folder")
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Scans and pixel caches made by tests, their subprocesses included, go to a temporary folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GAN_COLORIZE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+# Overrides that make a run of every phase take seconds.
+_TINY = [
+    "model.options.encoder_widths=[8,8,8,8,8]",
+    "model.options.decoder_widths=[8,8,8,8]",
+    "model.options.encoder_blocks=[0,0,0,0,0]",
+    "model.options.decoder_blocks=[0,0,0,1]",
+    "discriminator.options.width=4",
+    "data.validation_images=2",
+    "data.validation_size=64",
+    "data.workers=0",
+    "optimizer.warmup_images=8",
+    "run.log_every=8",
+    "run.validate_every=16",
+    "run.checkpoint_every=16",
+    "run.precision=fp32",
+    "phases=[{train: generator, images: 32, crop_size: 64, batch_size: 4},"
+    "{train: discriminator, images: 16, crop_size: 64, batch_size: 4},"
+    "{train: both, images: 32, crop_size: 64, batch_size: 4}]",
+]
+
+
+def _make_pictures(folder: Path, count: int = 12, size: int = 80) -> Path:
+    """Two flat halves whose colour follows their lightness: something that can be learnt."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    for index in range(count):
+        picture = np.empty((size, size, 3), np.uint8)
+        split = int(rng.integers(20, size - 20))
+        picture[:split], picture[split:] = (200, 90, 60), (30, 60, 160)
+        picture = np.clip(picture + rng.integers(-12, 13, picture.shape), 0, 255).astype(np.uint8)
+        Image.fromarray(picture).save(folder / f"{index:02d}.png")
+    return folder
+
+
+@pytest.fixture
+def tiny_overrides() -> list[str]:
+    """``--set`` values of a training run that takes seconds and goes through every phase."""
+    return list(_TINY)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder of 12 small colourful pictures."""
+    return _make_pictures(tmp_path / "pictures")
