@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from gan_colorize.cli.main import main
 
@@ -105,7 +105,7 @@ def test_bad_init_weights(pictures, tmp_path, kind):
 
 def start(pictures, folder, settings, *extra):
     command = [sys.executable, "-m", "gan_colorize", "train", "--data", pictures, "--output", folder]
-    command += [*settings, "--device", "cpu", "--set", "phases[0].images=320", *extra]
+    command += [*settings, "--device", "cpu", "--set", "phases[0].images=160", *extra]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True, env=environment)
 
@@ -139,5 +139,6 @@ def test_terminated_saves_and_killed_resumes_as_if_nothing_had_happened(pictures
     finished = start(pictures, broken, settings, "--resume")
     assert finished.wait(300) == 0, finished.stderr.read()
     assert (broken / "stats.jsonl").read_bytes() == (whole / "stats.jsonl").read_bytes()
-    assert (broken / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
-    assert json.loads((whole / "stats.jsonl").read_text().splitlines()[-1])["images"] == 368
+    ours, theirs = (load_file(folder / "model.safetensors") for folder in (whole, broken))
+    assert all(np.array_equal(ours[key], theirs[key]) for key in ours)
+    assert json.loads((whole / "stats.jsonl").read_text().splitlines()[-1])["images"] == 208
