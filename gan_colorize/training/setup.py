@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,7 +40,8 @@ def prepare_data(
         min_colourfulness=config.data.min_colourfulness,
         pixel_cache_short_side=short_side,
         cache_gigabytes=config.data.cache_gigabytes,
-        workers=config.data.workers,
+        # Nothing else runs during the scan: every core may decode.
+        workers=(os.cpu_count() or 1) if config.data.workers else 0,
         progress=progress,
     )
     where = ", ".join(str(path) for path in paths)

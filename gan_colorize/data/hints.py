@@ -1,0 +1,100 @@
+"""What a user might tell: simulated colour points, and the overall colours of a picture.
+
+Both are dropped for a share of the pictures, so that one set of weights colours automatically and guided.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from ..color.bins import NUM_BINS
+from ..color.targets import SoftEncoder, area_pool
+
+# Zhang et al. 2017 (Real-Time User-Guided Image Colorization), section 3.3, and their released training code.
+_STOP = 1 / 8  # the number of points is geometric: another one follows with probability 7/8
+_LARGEST_PATCH = 9
+_SPREAD = 1 / 4  # standard deviation of a point's place, as a share of the picture's side
+_REVEAL_ALL = 0.01  # teaches that a revealed colour is to be copied
+# A cap for the tail of the geometric distribution: 64 points or more are one picture in 5,000.
+_MOST_POINTS = 64
+_POOL = 4  # global statistics are taken on ab averaged over 4x4 pixels
+
+
+def simulate_hints(ab: Tensor, generator: torch.Generator, probability: float) -> tuple[Tensor, Tensor]:
+    """Reveal the mean ab of a few square patches.
+
+    Args:
+        ab: (N, 2, H, W) true chroma, on any device.
+        generator: a CPU generator, the only source of chance.
+        probability: share of pictures that get hints at all; of these one in a hundred is revealed whole.
+
+    Returns:
+        hints (N, 2, H, W): ab where revealed, else 0; mask (N, 1, H, W): 1 where revealed, else 0.
+    """
+    count, _, height, width = ab.shape
+    given = torch.rand(count, generator=generator) < probability
+    whole = given & (torch.rand(count, generator=generator) < _REVEAL_ALL)
+    goes_on = torch.rand(count, _MOST_POINTS, generator=generator) < 1 - _STOP
+    points = goes_on.int().cumprod(1).bool() & (given & ~whole)[:, None]  # (N, points)
+    size = torch.randint(1, _LARGEST_PATCH + 1, points.shape, generator=generator).clamp(
+        max=min(height, width)
+    )
+    place = torch.randn(2, *points.shape, generator=generator)
+    owner = points.nonzero()[:, 0].to(ab.device)  # (M,) which picture
+    size = size[points]
+    top, left = (
+        (((side - size) / 2 + place[axis][points] * (side - size) * _SPREAD).round().long())
+        .clamp(min=0)
+        .minimum(side - size)
+        .to(ab.device)
+        for axis, side in enumerate((height, width))
+    )
+    size = size.to(ab.device)
+
+    step = torch.arange(_LARGEST_PATCH, device=ab.device)
+    inside = (step < size[:, None])[:, :, None] & (step < size[:, None])[:, None, :]  # (M, 9, 9)
+    rows = (top[:, None] + step).clamp(max=height - 1)[:, :, None]
+    columns = (left[:, None] + step).clamp(max=width - 1)[:, None, :]
+    colours = ab[owner[:, None, None], :, rows, columns] * inside[..., None]  # (M, 9, 9, 2)
+    mean = colours.sum((1, 2)) / (size * size)[:, None]  # (M, 2)
+
+    # Patches may overlap: the later one wins, whatever order a device writes in.
+    number = torch.arange(1, len(owner) + 1, device=ab.device)[:, None, None].expand_as(inside)
+    flat = (owner[:, None, None] * height + rows) * width + columns  # (M, 9, 9)
+    painted = torch.zeros(count * height * width, dtype=torch.long, device=ab.device)
+    painted.scatter_reduce_(0, flat[inside], number[inside], "amax")
+    palette = torch.cat([mean.new_zeros(1, 2), mean])  # number 0: nothing revealed
+    hints = palette[painted].view(count, height, width, 2).permute(0, 3, 1, 2)
+    mask = (painted > 0).view(count, 1, height, width)
+    whole = whole.to(ab.device)[:, None, None, None]
+    return torch.where(whole, ab, hints).contiguous(), (mask | whole).to(ab.dtype)
+
+
+def global_statistics(
+    rgb8: Tensor, ab: Tensor, generator: torch.Generator, probability: float
+) -> tuple[Tensor, Tensor]:
+    """How the colours of a picture are spread, and how saturated they are (the paper's global hints).
+
+    Args:
+        rgb8: (N, 3, H, W) uint8; ab: (N, 2, H, W) of the same pictures, sides multiples of 4.
+        generator: a CPU generator, the only source of chance.
+        probability: share of pictures whose histogram is given, and independently, whose saturation is.
+
+    Returns:
+        histogram (N, 313): share of each nearest bin, a row of zeros when not given;
+        saturation (N, 1): mean HSV saturation 0..1, -1 when not given.
+    """
+    given = (torch.rand(len(ab), 2, generator=generator) < probability).to(ab.device)
+    bins = _nearest(ab.device)(area_pool(ab, _POOL))[0].flatten(1)  # (N, pixels)
+    histogram = ab.new_zeros(len(ab), NUM_BINS).scatter_add_(1, bins, ab.new_ones(bins.shape) / bins.shape[1])
+    high, low = rgb8.amax(1).float(), rgb8.amin(1).float()  # (N, H, W)
+    saturation = ((high - low) / high.clamp(min=1)).mean((1, 2))[:, None]  # (N, 1)
+    return histogram * given[:, :1], torch.where(given[:, 1:], saturation, -1.0)
+
+
+@cache
+def _nearest(device: torch.device) -> SoftEncoder:
+    return SoftEncoder(neighbours=1).to(device)

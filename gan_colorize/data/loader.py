@@ -1,0 +1,205 @@
+"""The stream of training batches, a pure function of (seed, position), and the validation set."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from ..errors import UserError
+from .folder import ImageSource
+from .image_io import read_rgb8
+from .scan import Scan
+from .transforms import centre_crop, random_crop
+
+_log = logging.getLogger(__name__)
+
+# First words of the random seeds, so that no two uses of (seed, number) share a sequence.
+_ORDER, _AUGMENT, _SPLIT = 1, 2, 3
+
+
+@dataclass(frozen=True)
+class RawBatch:
+    """rgb: (N, 3, S, S) uint8; position: images drawn since training began, this batch included, which is
+    where a stream that continues after this batch starts."""
+
+    rgb: Tensor
+    position: int
+
+    def pin_memory(self) -> RawBatch:
+        """Called by the DataLoader when a GPU waits for the pixels."""
+        return RawBatch(self.rgb.pin_memory(), self.position)
+
+
+class TrainingStream:
+    """Endless random crops. Image number p since the start of training is number p mod n of the shuffle of
+    epoch p div n, cropped with a generator of its own: neither workers nor a restart change what comes.
+
+    Args:
+        source: the images.
+        scan: what is usable of them, and the pixel cache if there is one.
+        indices: which images of the source to train on, as from :func:`validation_split`; default all kept.
+        batch_size, crop_size: images a batch, pixels a side.
+        min_scale: see :func:`~gan_colorize.data.transforms.random_crop`.
+        seed: of order and augmentation, 0 or more.
+        position: images drawn before; 0 at the start, ``RawBatch.position`` of the last batch to resume.
+        workers: processes that prepare batches ahead; 0 prepares them when asked.
+    """
+
+    def __init__(
+        self,
+        source: ImageSource,
+        scan: Scan,
+        *,
+        batch_size: int,
+        crop_size: int,
+        min_scale: float = 0.5,
+        seed: int = 0,
+        position: int = 0,
+        workers: int = 0,
+        indices: np.ndarray | None = None,
+    ) -> None:
+        indices = scan.kept if indices is None else np.asarray(indices, dtype=np.int64)
+        if len(indices) == 0:
+            raise UserError("there is no image left to train on")
+        pictures = _Batches(source, scan, indices, batch_size, crop_size, min_scale, seed)
+        self._loader = DataLoader(
+            pictures,
+            batch_size=None,  # a worker makes whole batches: one message each
+            sampler=_Positions(position, batch_size),
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            prefetch_factor=4 if workers > 0 else None,
+            pin_memory=torch.cuda.is_available(),
+            worker_init_fn=_leave_signals_to_the_parent,
+        )
+        self._reported: set[str] = set()
+
+    def __iter__(self) -> Iterator[RawBatch]:
+        for batch, failures in self._loader:
+            for failure in failures:
+                if failure not in self._reported:
+                    self._reported.add(failure)
+                    _log.warning("%s; the next image takes its place", failure)
+            if batch is None:  # told here: a worker's own exception arrives as a page of traceback
+                raise UserError(f"no image can be read any more; the last: {failures[-1]}")
+            yield batch
+
+
+def _leave_signals_to_the_parent(worker: int) -> None:
+    """Ctrl-C and a group's SIGTERM reach every process. The parent saves and then ends its workers; a worker
+    that died first would turn a clean stop into an error. A worker whose parent is gone ends by itself."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+class _Positions(Sampler[int]):
+    def __init__(self, position: int, batch_size: int) -> None:
+        self._position, self._batch_size = position, batch_size
+
+    def __iter__(self) -> Iterator[int]:
+        position = self._position
+        while True:
+            yield position
+            position += self._batch_size
+
+
+class _Batches(Dataset):
+    """Indexed by position. Runs in workers: holds no open file of the parent and logs nothing."""
+
+    def __init__(
+        self,
+        source: ImageSource,
+        scan: Scan,
+        indices: np.ndarray,
+        batch_size: int,
+        crop_size: int,
+        min_scale: float,
+        seed: int,
+    ) -> None:
+        self._source, self._cache, self._indices = source, scan.cache, indices
+        self._batch_size, self._crop_size, self._min_scale, self._seed = (
+            batch_size,
+            crop_size,
+            min_scale,
+            seed,
+        )
+        self._epoch, self._order = -1, indices
+
+    def __getitem__(self, position: int) -> tuple[RawBatch | None, list[str]]:
+        failures: list[str] = []
+        size = self._crop_size
+        batch = np.empty((self._batch_size, size, size, 3), np.uint8)
+        for row in range(self._batch_size):
+            rgb8 = self._picture(position + row, failures)
+            if rgb8 is None:
+                return None, failures
+            rng = np.random.default_rng((self._seed, _AUGMENT, position + row))
+            batch[row] = random_crop(rgb8, size, self._min_scale, rng)
+        rgb = torch.from_numpy(np.ascontiguousarray(batch.transpose(0, 3, 1, 2)))
+        return RawBatch(rgb, position + self._batch_size), failures
+
+    def _picture(self, number: int, failures: list[str]) -> np.ndarray | None:
+        """Image ``number`` of the stream, or the next one that can be read; None when none can."""
+        for attempt in range(number, number + len(self._indices)):
+            index = self._index(attempt)
+            try:
+                if self._cache is not None:
+                    return self._cache.read(index)
+                # Twice the crop: a box of half the picture still has every pixel of the crop.
+                return read_rgb8(self._source.read(index), short_side=2 * self._crop_size)
+            except UserError as error:
+                name = self._source.name(index)
+                failures.append(str(error) if name in str(error) else f"{name}: {error}")
+        return None
+
+    def _index(self, number: int) -> int:
+        epoch, place = divmod(number, len(self._indices))
+        if epoch != self._epoch:
+            rng = np.random.default_rng((self._seed, _ORDER, epoch))
+            self._epoch, self._order = epoch, rng.permutation(self._indices)
+        return int(self._order[place])
+
+
+def validation_split(scan: Scan, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Hold some of the usable images out: (indices to train on, indices to validate on), both ascending.
+
+    At most a fifth of the images is held out, so that a small folder keeps enough to learn from; a single
+    image serves both ways.
+    """
+    kept = scan.kept
+    if len(kept) == 1:
+        return kept, kept
+    count = min(count, max(1, len(kept) // 5))
+    held = np.random.default_rng((seed, _SPLIT)).permutation(len(kept))[:count]
+    mask = np.zeros(len(kept), dtype=bool)
+    mask[held] = True
+    return kept[~mask], kept[mask]
+
+
+def load_validation(source: ImageSource, indices: np.ndarray, size: int) -> Tensor:
+    """Centre crops of some images of a source.
+
+    Returns:
+        (M, 3, size, size) uint8; images that cannot be read are left out with a warning.
+
+    Raises:
+        UserError: none can be read.
+    """
+    crops = []
+    for index in indices:
+        try:
+            rgb8 = read_rgb8(source.read(int(index)), short_side=size)
+        except UserError as error:
+            _log.warning("validation: %s: %s; left out", source.name(int(index)), error)
+            continue
+        crops.append(centre_crop(rgb8, size))
+    if not crops:
+        raise UserError(f"none of the {len(indices)} validation image(s) can be read")
+    return torch.from_numpy(np.stack(crops).transpose(0, 3, 1, 2).copy())

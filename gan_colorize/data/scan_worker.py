@@ -1,0 +1,96 @@
+"""What the scan does with one image, and with a chunk of them in a worker process."""
+
+from __future__ import annotations
+
+import multiprocessing
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+
+from ..errors import UserError
+from .folder import ImageSource
+from .image_io import read_rgb8
+
+# Pictures below this cannot fill even one cell of the logits in a meaningful way.
+SMALLEST_SIDE = 16
+# Without a pixel cache the statistics are taken at this size: as good, and the cost is bounded.
+_STATISTICS_SHORT_SIDE = 128
+# Chroma is learned at a quarter of the input's size, so that is where its distribution is counted.
+_STRIDE = 4
+
+
+@dataclass(frozen=True)
+class ScanTask:
+    """What every worker gets once."""
+
+    source: ImageSource
+    short_side: int | None
+    min_colourfulness: float
+
+
+@dataclass
+class ChunkResult:
+    """kept: (index, pixels uint8 (H, W, 3) or None without a cache); broken: (index, reason);
+    greyish: indices; histogram: (313,) float64, every kept image counting 1."""
+
+    kept: list[tuple[int, np.ndarray | None]] = field(default_factory=list)
+    broken: list[tuple[int, str]] = field(default_factory=list)
+    greyish: list[int] = field(default_factory=list)
+    histogram: np.ndarray = field(default_factory=lambda: np.zeros(313))
+
+
+def inspect_chunk(task: ScanTask, chunk: list[int]) -> ChunkResult:
+    """Decode, judge and count the images ``chunk`` of ``task.source``."""
+    result = ChunkResult()
+    for index in chunk:
+        try:
+            rgb8 = read_rgb8(task.source.read(index), task.short_side or _STATISTICS_SHORT_SIDE)
+        except UserError as error:
+            result.broken.append((index, str(error)))
+            continue
+        height, width = rgb8.shape[:2]
+        if min(height, width) < SMALLEST_SIDE:
+            result.broken.append((index, f"{width}x{height} pixels is too small to learn from"))
+        elif colourfulness(rgb8) < task.min_colourfulness:
+            result.greyish.append(index)
+        else:
+            result.kept.append((index, rgb8 if task.short_side else None))
+            result.histogram += _histogram(rgb8)
+    return result
+
+
+def colourfulness(rgb8: np.ndarray) -> float:
+    """Signed M3 of Hasler & Suesstrunk 2003 of (H, W, 3) uint8: 0 for grey, about 40 on average."""
+    red, green, blue = rgb8.reshape(-1, 3).T.astype(np.float32)
+    opponents = np.stack([red - green, (red + green) / 2 - blue])  # (2, pixels)
+    mean = opponents.mean(1, dtype=np.float64)
+    opponents -= mean[:, None].astype(np.float32)
+    variance = np.vdot(opponents, opponents) / opponents.shape[1]
+    return float(np.sqrt(variance) + 0.3 * np.hypot(*mean))
+
+
+def _histogram(rgb8: np.ndarray) -> np.ndarray:
+    """(313,) float64 that sums to 1: large pictures do not outvote small ones."""
+    import torch
+
+    from ..color.fast import rgb8_to_lab
+    from ..color.prior import soft_histogram
+    from ..color.targets import area_pool
+
+    height, width = (side - side % _STRIDE for side in rgb8.shape[:2])
+    planes = torch.from_numpy(np.ascontiguousarray(rgb8[:height, :width].transpose(2, 0, 1)))
+    ab = rgb8_to_lab(planes)[None, 1:]  # (1, 2, H, W)
+    histogram = soft_histogram(area_pool(ab, _STRIDE), _encoder()).numpy()
+    return histogram / histogram.sum()
+
+
+@cache
+def _encoder():
+    import torch
+
+    from ..color.targets import SoftEncoder
+
+    if multiprocessing.parent_process() is not None:
+        torch.set_num_threads(1)  # there is a process for every core already
+    return SoftEncoder()

@@ -1,0 +1,118 @@
+"""Crops, and what a black-and-white photograph of the same scene would have looked like."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+# Bicubic keeps small pictures from going soft when a crop is enlarged; Pillow widens the kernel when a crop
+# is made smaller, so it is antialiased both ways.
+_FILTER = Image.Resampling.BICUBIC
+
+
+def random_crop(rgb8: np.ndarray, size: int, min_scale: float, rng: np.random.Generator) -> np.ndarray:
+    """A random box of a picture, resized to a square in one step, mirrored half of the time.
+
+    Args:
+        rgb8: (H, W, 3) uint8.
+        size: side of the result in pixels.
+        min_scale: the box's size is uniform in [min_scale, 1] of the largest square; its aspect ratio is
+            log-uniform in 3/4..4/3.
+        rng: the only source of chance; every call draws the same number of values from it.
+
+    Returns:
+        (size, size, 3) uint8.
+    """
+    height, width = rgb8.shape[:2]
+    scale, aspect, left, top, mirror = rng.random(5)
+    side = (min_scale + (1 - min_scale) * scale) * min(height, width)
+    stretch = math.exp((aspect - 0.5) * math.log(4 / 3))  # square root of a ratio in 3/4..4/3
+    box_width, box_height = side * stretch, side / stretch
+    fit = min(1.0, width / box_width, height / box_height)
+    box_width, box_height = box_width * fit, box_height * fit
+    x, y = left * (width - box_width), top * (height - box_height)
+    box = (x, y, min(x + box_width, width), min(y + box_height, height))
+    out = np.asarray(Image.fromarray(rgb8).resize((size, size), _FILTER, box=box))
+    return np.ascontiguousarray(out[:, ::-1]) if mirror < 0.5 else out
+
+
+def centre_crop(rgb8: np.ndarray, size: int) -> np.ndarray:
+    """The largest centred square of (H, W, 3) uint8, resized to (size, size, 3)."""
+    height, width = rgb8.shape[:2]
+    side = min(height, width)
+    x, y = (width - side) / 2, (height - side) / 2
+    return np.asarray(Image.fromarray(rgb8).resize((size, size), _FILTER, box=(x, y, x + side, y + side)))
+
+
+# Luma weights of the standards by which software makes a colour file grey, on encoded values.
+_REC_601 = (0.299, 0.587, 0.114)
+_REC_709 = (0.2126, 0.7152, 0.0722)
+# Film adds up light, not encoded values. Orthochromatic emulsions, the rule until the 1920s, hardly see red:
+# lips and brick come out dark, skies white. No published curve fits them all; the share of red is drawn.
+_ORTHOCHROMATIC = (0.05, 0.50, 0.45)
+# Cumulative shares of the four kinds above: 601, 709, orthochromatic, any mixture (filters, other film).
+_KINDS = (0.4, 0.5, 0.75)
+_GAMMA = 2.2
+
+
+def simulate_grey_lightness(rgb8: Tensor, generator: torch.Generator, probability: float) -> Tensor:
+    """The L that a network is shown: for some pictures that of a real black-and-white photograph.
+
+    The L of a colour picture and the L of its grey version differ by 4.7 on average where colours are
+    saturated, and old photographs differ more. A simulated picture gets a random mixture of channels, a mild
+    tone curve, faded blacks and whites and faint grain, and is rounded to 8 bits as files are; the others
+    keep the L of CIE Lab.
+
+    Args:
+        rgb8: (N, 3, H, W) uint8, on any device.
+        generator: a CPU generator, the only source of chance.
+        probability: share of simulated pictures, 0..1.
+
+    Returns:
+        (N, 1, H, W) float32, L 0..100.
+    """
+    from ..color.fast import LIGHTNESS_OF_GREY8, rgb8_to_lab
+
+    count, device = len(rgb8), rgb8.device
+    draws = torch.rand(count, 9, generator=generator)
+    # The field of grain is drawn where the pixels are: millions of numbers, on a GPU at no cost.
+    grain_seed = int(torch.randint(2**62, (1,), generator=generator))
+    chosen = draws[:, 0] < probability
+    lightness = rgb8.new_empty((count, 1, *rgb8.shape[2:]), dtype=torch.float32)
+    plain = (~chosen).nonzero().flatten().to(device)
+    lightness[plain] = rgb8_to_lab(rgb8[plain])[:, :1]
+    picked = chosen.nonzero().flatten().to(device)
+    if len(picked):
+        grey = _photographed(rgb8[picked], draws[chosen].to(device), grain_seed)  # (n, 1, H, W) 0..1
+        table = torch.as_tensor(LIGHTNESS_OF_GREY8, dtype=torch.float32).to(device)
+        levels = (grey * 255).round_().int()
+        lightness[picked] = table.index_select(0, levels.flatten()).view(levels.shape)
+    return lightness
+
+
+def _photographed(rgb8: Tensor, draws: Tensor, grain_seed: int) -> Tensor:
+    """Grey (n, 1, H, W) 0..1 of (n, 3, H, W) uint8; ``draws`` (n, 9) uniform 0..1 decide how."""
+    draws = draws[:, 1:, None, None, None]
+    kind, red, green, blue, gamma, black, white, grain = draws.unbind(1)  # (n, 1, 1, 1) each
+    shares = torch.cat([red, green, blue], 1) + 1e-3  # (n, 3, 1, 1)
+    ortho = shares.new_tensor(_ORTHOCHROMATIC).view(1, 3, 1, 1) * (0.5 + shares)
+    mixture = torch.where(kind < _KINDS[2], ortho, -torch.log(shares.clamp(max=0.999)))  # flat over mixtures
+    mixture = torch.where(kind < _KINDS[1], shares.new_tensor(_REC_709).view(1, 3, 1, 1), mixture)
+    mixture = torch.where(kind < _KINDS[0], shares.new_tensor(_REC_601).view(1, 3, 1, 1), mixture)
+    mixture = mixture / mixture.sum(1, keepdim=True)
+    on_film = kind >= _KINDS[1]
+    encoded = torch.arange(256, device=rgb8.device, dtype=torch.float32) / 255
+    tables = torch.cat([encoded, encoded**_GAMMA])  # (512,): as stored, as light
+    entries = rgb8.int().add_(256 * on_film.int()).flatten()
+    values = tables.index_select(0, entries).view(rgb8.shape)  # (n, 3, H, W)
+    exponent = (0.75 + 0.5 * gamma) * torch.where(on_film, 1 / _GAMMA, 1.0)
+    mixed = torch.bmm(mixture.flatten(1)[:, None], values.flatten(2)).view(-1, 1, *rgb8.shape[2:])
+    grey = mixed.clamp_(1e-6, 1).pow_(exponent)  # (n, 1, H, W)
+    grey = 0.06 * black + (0.94 - 0.06 * black + 0.06 * white) * grey
+    field = torch.Generator(rgb8.device).manual_seed(grain_seed)
+    noise = torch.randn(grey.shape, generator=field, device=rgb8.device)
+    return (grey + 0.02 * grain.square() * noise).clamp(0, 1)

@@ -1,0 +1,124 @@
+"""What is written can be read back as it was meant, or nothing is there."""
+
+import errno
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from gan_colorize.data.image_io import Photo, read_photo, write_photo
+from gan_colorize.errors import UserError
+
+
+@pytest.fixture
+def rgb() -> np.ndarray:
+    rng = np.random.default_rng(1)
+    return np.asarray(Image.fromarray(rng.integers(0, 256, (6, 5, 3), dtype=np.uint8)).resize((50, 60)))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".tiff", ".bmp", ".PNG"])
+def test_lossless(tmp_path: Path, rgb: np.ndarray, suffix: str) -> None:
+    path = tmp_path / "deep" / "er" / f"out{suffix}"
+    write_photo(path, rgb)
+    assert np.array_equal(np.asarray(Image.open(path)), rgb)
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".webp", ".avif"])
+def test_quality(tmp_path: Path, rgb: np.ndarray, suffix: str) -> None:
+    good, poor = tmp_path / f"good{suffix}", tmp_path / f"poor{suffix}"
+    write_photo(good, rgb, quality=95)
+    write_photo(poor, rgb, quality=20)
+    assert poor.stat().st_size < good.stat().st_size
+    assert np.abs(np.asarray(Image.open(good)).astype(int) - rgb).mean() < 3
+
+
+def test_jpeg_keeps_every_chroma_sample(tmp_path: Path) -> None:
+    stripes = np.zeros((16, 16, 3), np.uint8)
+    stripes[:, ::2], stripes[:, 1::2] = (200, 60, 60), (60, 120, 60)
+    write_photo(tmp_path / "a.jpg", stripes, quality=95)
+    with Image.open(tmp_path / "a.jpg") as image:
+        assert [layer[1:3] for layer in image.layer] == [(1, 1)] * 3  # 4:4:4
+        assert np.abs(np.asarray(image).astype(int) - stripes).max() < 20
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tif", ".avif", ".jpg"])
+def test_alpha_exif_and_profile(tmp_path: Path, rgb: np.ndarray, suffix: str) -> None:
+    exif = Image.Exif()
+    exif[0x8298] = "the heirs"
+    alpha = np.random.default_rng(2).integers(0, 65536, rgb.shape[:2]).astype(np.uint16)
+    photo = Photo(rgb[..., 0], alpha=alpha, exif=exif.tobytes(), dpi=(600, 600))
+    path = tmp_path / f"out{suffix}"
+    write_photo(path, rgb, photo, quality=100)
+    with Image.open(path) as image:
+        assert image.getexif()[0x8298] == "the heirs"
+        profile = ImageCms.getOpenProfile(io.BytesIO(image.info["icc_profile"]))
+        assert "sRGB" in ImageCms.getProfileDescription(profile)
+        if suffix == ".jpg":
+            assert image.mode == "RGB"
+        else:
+            written = np.asarray(image.getchannel("A")).astype(int)
+            assert np.abs(written - np.rint(alpha / 257)).max() <= (0 if suffix != ".avif" else 4)
+        if suffix not in (".webp", ".avif"):
+            assert tuple(round(float(v)) for v in image.info["dpi"]) == (600, 600)
+
+
+def test_same_bytes_every_time(tmp_path: Path, rgb: np.ndarray) -> None:
+    write_photo(tmp_path / "a.jpg", rgb)
+    write_photo(tmp_path / "b.jpg", rgb)
+    assert (tmp_path / "a.jpg").read_bytes() == (tmp_path / "b.jpg").read_bytes()
+
+
+def test_there_and_back(tmp_path: Path, rgb: np.ndarray) -> None:
+    """A scan with alpha and a turned original: what is read from the copy is what was written."""
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "Kodak"
+    Image.fromarray(np.dstack([rgb, rgb[..., 0]])).save(
+        tmp_path / "in.png", exif=exif.tobytes(), dpi=(200, 200)
+    )
+    photo = read_photo(tmp_path / "in.png")
+    write_photo(tmp_path / "out.png", photo.rgb8(), photo)
+    again = read_photo(tmp_path / "out.png")
+    assert np.array_equal(again.pixels, photo.pixels) and np.array_equal(again.alpha, photo.alpha)
+    assert again.size == (60, 50) and again.exif == photo.exif
+    assert round(again.dpi[0]) == 200
+
+
+def test_maker_notes_too_long_for_jpeg(tmp_path: Path, rgb: np.ndarray) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x927C] = bytes(70_000)
+    write_photo(tmp_path / "a.jpg", rgb, Photo(rgb, exif=exif.tobytes()))
+    assert read_photo(tmp_path / "a.jpg").size == (50, 60)
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.xyz", "a"])
+def test_unknown_format(tmp_path: Path, rgb: np.ndarray, name: str) -> None:
+    with pytest.raises(UserError, match=r"\.jpg \.jpeg \.png"):
+        write_photo(tmp_path / name, rgb)
+
+
+def test_too_large_for_the_format(tmp_path: Path) -> None:
+    for name in ("wide.webp", "wide.jpg"):
+        with pytest.raises(UserError, match="cannot write") as caught:
+            write_photo(tmp_path / name, np.zeros((1, 70_000, 3), np.uint8))
+        assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_full_disk_keeps_the_older_file(
+    tmp_path: Path, rgb: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "out.png"
+    write_photo(path, rgb)
+    before = path.read_bytes()
+
+    def full(self: Image.Image, target: Path, *args: object, **options: object) -> None:
+        Path(target).write_bytes(b"half a file")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    with pytest.raises(UserError, match="No space left"):
+        write_photo(path, rgb)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
