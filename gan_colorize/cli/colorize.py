@@ -1,0 +1,159 @@
+"""``gan-colorize colorize``: options, their validation and the summary of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .progress import Progress
+
+if TYPE_CHECKING:
+    from ..inference.plan import Job, Plan
+    from ..inference.report import RunReport
+
+FORMATS = ("jpg", "png", "webp", "tiff", "avif")
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder for the results (an input folder's tree is kept), or one image file for one input.",
+)
+@click.option("--model", default="default", show_default=True, help="A .safetensors file or a run folder.")
+@click.option("--temperature", type=float, help="Below 1 vivid, above pale. [default: the model's own]")
+@click.option("--samples", type=click.IntRange(0, 100), default=0, help="Write N different colourings.")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Of the first sample; the others count up.")
+@click.option("--confidence", is_flag=True, help="Also write how sure the model is, as a grey PNG.")
+@click.option("--format", "format_", type=click.Choice(FORMATS), help="[default: the input's own, else png]")
+@click.option(
+    "--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="JPEG, WebP, AVIF."
+)
+@click.option("--overwrite", is_flag=True, help="Replace results that exist (never an input).")
+@click.option("--skip-existing", is_flag=True, help="Leave out inputs whose results exist.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N, mps.")
+@click.option("--precision", default="auto", show_default=True, help="float32, bfloat16, float16.")
+@click.option("--batch-size", type=click.IntRange(1), help="Photographs at once. [default: by device]")
+def command(
+    inputs: tuple[str, ...],
+    output: Path,
+    model: str,
+    temperature: float | None,
+    samples: int,
+    seed: int,
+    confidence: bool,
+    format_: str | None,
+    quality: int,
+    overwrite: bool,
+    skip_existing: bool,
+    device: str,
+    precision: str,
+    batch_size: int | None,
+) -> None:
+    """Colour black-and-white photographs at their own size.
+
+    INPUT are image files, folders (taken with all their subfolders) and globs. Originals are never
+    changed. A file that fails costs one line; the others go on, and the exit code is 1. OUTPUT gets a
+    colorize-report.json that says what became of every file.
+    """
+    if overwrite and skip_existing:
+        raise click.UsageError("--overwrite and --skip-existing exclude each other")
+
+    from ..inference import plan as planning
+
+    suffix = f".{format_}" if format_ else None
+    single_file = planning.names_one_file(list(inputs), output, suffix)
+    found, failures = planning.find_inputs(list(inputs), output)
+    plan = planning.plan(
+        found,
+        output,
+        suffix=suffix,
+        samples=samples,
+        confidence=confidence,
+        existing="overwrite" if overwrite else "skip" if skip_existing else "fail",
+        single_file=single_file,
+    )
+    plan.failures[:0] = failures
+
+    report_path = output / "colorize-report.json"
+    if single_file:
+        report_path = output.with_name(f"{output.stem}.colorize-report.json")
+    settings = {"temperature": temperature, "samples": samples, "seed": seed, "confidence": confidence}
+    network = {"model": model, "device": device, "precision": precision, "batch_size": batch_size}
+    if not _run(plan, report_path, settings, network, {"format": format_, "quality": quality}):
+        click.get_current_context().exit(1)
+
+
+def _run(
+    plan: Plan, report_path: Path, settings: dict[str, Any], network: dict[str, Any], writing: dict[str, Any]
+) -> bool:
+    """Colour the plan's files, report, summarise; whether all went well."""
+    from ..inference.report import RunReport
+
+    report = RunReport({**settings, **network, **writing})
+    progress = Progress(len(plan.jobs))
+    for source, line in plan.failures:
+        report.failed(source, line)
+        progress.say(f"Error: {line}")
+    for source in plan.skipped:
+        report.skipped(source)
+    finished = False
+    try:
+        if plan.jobs:
+            _colour(plan.jobs, report, progress, settings, network, writing["quality"])
+        finished = True
+    finally:
+        progress.clear()
+        if finished or report.files:
+            report.write(report_path, interrupted=not finished)
+    for text, sources in report.warnings().items():
+        others = f" and {len(sources) - 1} more" if len(sources) > 1 else ""
+        click.echo(f"Warning: {sources[0]}{others}: {text}", err=True)
+    counts = report.counts()
+    click.echo(
+        f"{counts['coloured']} coloured, {counts['skipped']} skipped, {counts['failed']} failed "
+        f"in {report.seconds():.1f} s; report: {report_path}"
+    )
+    return counts["failed"] == 0
+
+
+def _colour(
+    jobs: list[Job],
+    report: RunReport,
+    progress: Progress,
+    settings: dict[str, Any],
+    network: dict[str, Any],
+    quality: int,
+) -> None:
+    from ..devices import choose_device
+    from ..inference.batch import colour_files
+    from ..inference.predictor import Predictor, Settings
+    from ..zoo.checkpoint import file_hash, load_model, resolve_model
+
+    path = resolve_model(network["model"])
+    model = load_model(path)
+    predictor = Predictor(model, choose_device(network["device"]), network["precision"])
+    wishes = Settings(**settings)
+    predictor.check(wishes)
+    report.about_model(
+        path,
+        file_hash(path),
+        model.metadata,
+        device=str(predictor.device),
+        precision=str(predictor.dtype).removeprefix("torch."),
+        temperature=settings["temperature"] or predictor.temperature,
+        working_size=predictor.size,
+    )
+    progress.start()
+    results = colour_files(
+        predictor, jobs, wishes, batch_size=network["batch_size"], quality=quality, say=progress.say
+    )
+    for result in results:
+        report.add(result)
+        if result.error:
+            progress.say(f"Error: {result.error}")
+        progress.step()

@@ -1,0 +1,50 @@
+"""``gan-colorize``: finds the verb, imports only that one, turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from .. import __version__
+from ..errors import UserError
+
+# verb -> (module with a ``command``, line of help): --help must not import a verb, torch takes seconds
+COMMANDS = {
+    "colorize": ("gan_colorize.cli.colorize", "Colour photographs: files, folders, globs."),
+    "train": ("gan_colorize.cli.train", "Train a model on a folder of colour photographs."),
+    "evaluate": ("gan_colorize.cli.evaluate", "Measure a model on colour photographs."),
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command when it is run; exit code 1 for a UserError, 130 for Ctrl-C."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        return importlib.import_module(COMMANDS[name][0]).command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(1)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(130)
+
+
+@click.group(cls=LazyGroup)
+@click.version_option(__version__, prog_name="gan-colorize")
+def main() -> None:
+    """Colour black-and-white photographs; train and measure the networks that do it."""

@@ -1,0 +1,254 @@
+"""Many files through one model: reading, the network and writing overlap, and memory stays bounded."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ..data.image_io import Photo, read_photo, write_photo
+from ..errors import UserError
+from ..files import atomic_path
+from .colorizer import confidence_map, notices
+from .plan import Job
+from .precision import is_out_of_memory
+from .predictor import Chroma, Predictor, Seen, Settings
+from .upsample import render
+
+# Photographs being worked on hold about 12 bytes a pixel: together some 800 MB, or one huge scan alone.
+_PIXELS_IN_FLIGHT = 64_000_000
+
+
+@dataclass
+class FileResult:
+    """What became of one file. status: "coloured" or "failed"; size and seen are (width, height)."""
+
+    source: Path
+    status: str = "coloured"
+    outputs: list[Path] = field(default_factory=list)
+    seconds: float = 0.0
+    size: tuple[int, int] | None = None
+    seen: tuple[int, int] | None = None
+    warnings: list[str] = field(default_factory=list)
+    error: str | None = None
+
+
+@dataclass
+class _Item:
+    """A photograph on its way; ``pixels`` is what it counts for in the memory budget."""
+
+    job: Job
+    pixels: int
+    result: FileResult
+    photo: Photo | None = None
+    lightness: np.ndarray | None = None
+    seen: Seen | None = None
+
+
+def colour_files(
+    predictor: Predictor,
+    jobs: Sequence[Job],
+    settings: Settings,
+    *,
+    batch_size: int | None = None,
+    quality: int = 95,
+    say: Callable[[str], None] = lambda line: None,
+) -> Iterator[FileResult]:
+    """Colour files; yields one result a file in the order in which they are finished.
+
+    On a CPU every core takes whole photographs, each with a single-threaded network: no thread waits
+    for another within a layer. On an accelerator one thread feeds it batches of photographs of one
+    padded size while the others read and write.
+
+    batch_size: photographs in one pass of the network; None is 1 on a CPU and 16 elsewhere.
+    say: receives one line when the batch is halved because memory ran out.
+    """
+    return _Pipeline(predictor, jobs, settings, batch_size, quality, say).run()
+
+
+class _Pipeline:
+    def __init__(
+        self,
+        predictor: Predictor,
+        jobs: Sequence[Job],
+        settings: Settings,
+        batch_size: int | None,
+        quality: int,
+        say: Callable[[str], None],
+    ) -> None:
+        on_cpu = predictor.device.type == "cpu"
+        self.predictor, self.settings, self.quality, self.say = predictor, settings, quality, say
+        self.batch_size = batch_size or (1 if on_cpu else 16)
+        self.todo = iter(jobs)
+        cores = torch.get_num_threads()
+        workers = max(1, min(cores, len(jobs)))
+        threads = max(1, cores // workers)
+        self.pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads,))
+        self.network = self.pool if on_cpu else ThreadPoolExecutor(1)
+        self.most = 2 * workers + 2 * self.batch_size
+        self.in_flight: list[_Item] = []
+        # every running future, with what to do with its outcome
+        self.running: dict[Future, tuple[Callable[[Any, Any], Iterator[FileResult]], Any]] = {}
+        self.reading = 0
+        self.buckets: dict[tuple[int, ...], list[_Item]] = defaultdict(list)
+
+    def run(self) -> Iterator[FileResult]:
+        try:
+            more = self._submit_reads()
+            while self.running or self.buckets:
+                if not self.reading and not (more and self._room()):
+                    self._flush(every=not more)
+                done, _ = wait(self.running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    follow_up, subject = self.running.pop(future)
+                    yield from follow_up(subject, future)
+                more = self._submit_reads()
+        except KeyboardInterrupt:
+            yield from self._finish_writes()
+            raise
+        finally:
+            self._shut_down()
+
+    def _finish_writes(self) -> Iterator[FileResult]:
+        """What was being written when the user stopped is whole, so it is told as coloured."""
+        self._shut_down()
+        for future, (follow_up, subject) in list(self.running.items()):
+            if follow_up == self._after_write and not future.cancelled():
+                yield from follow_up(subject, future)
+
+    def _shut_down(self) -> None:
+        for pool in {self.pool, self.network}:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _room(self) -> bool:
+        pixels = sum(item.pixels for item in self.in_flight)
+        return not self.in_flight or (len(self.in_flight) < self.most and pixels < _PIXELS_IN_FLIGHT)
+
+    def _submit_reads(self) -> bool:
+        """Start reading while there is room; whether files are left."""
+        while self._room():
+            job = next(self.todo, None)
+            if job is None:
+                return False
+            item = _Item(job, _pixels(job.source), FileResult(job.source))
+            self.in_flight.append(item)
+            self.reading += 1
+            self.running[self.pool.submit(self._read, item)] = (self._after_read, item)
+        return True
+
+    def _flush(self, every: bool) -> None:
+        """Predict buckets that will not fill: all of them at the end, else the fullest when all wait."""
+        while self.buckets and (every or not self.running):
+            self._submit_predict(max(self.buckets, key=lambda shape: len(self.buckets[shape])))
+
+    def _submit_predict(self, shape: tuple[int, ...]) -> None:
+        items = self.buckets.pop(shape)
+        self.running[self.network.submit(self._predict, items)] = (self._after_predict, items)
+
+    def _after_read(self, item: _Item, future: Future) -> Iterator[FileResult]:
+        self.reading -= 1
+        if future.exception():
+            yield self._failed(item, future.exception())
+            return
+        shape = item.seen.plane.shape
+        self.buckets[shape].append(item)
+        if len(self.buckets[shape]) >= self.batch_size:
+            self._submit_predict(shape)
+
+    def _after_predict(self, items: list[_Item], future: Future) -> Iterator[FileResult]:
+        outcomes = [future.exception()] * len(items) if future.exception() else future.result()
+        for item, outcome in zip(items, outcomes, strict=True):
+            if isinstance(outcome, Chroma):
+                self.running[self.pool.submit(self._write, item, outcome)] = (self._after_write, item)
+            else:
+                yield self._failed(item, outcome)
+
+    def _after_write(self, item: _Item, future: Future) -> Iterator[FileResult]:
+        if future.exception():
+            yield self._failed(item, future.exception())
+        else:
+            self.in_flight.remove(item)
+            yield item.result
+
+    def _failed(self, item: _Item, error: BaseException) -> FileResult:
+        self.in_flight.remove(item)
+        item.result.status, item.result.error = "failed", _one_line(item.job.source, error)
+        return item.result
+
+    # The three stages, each in a thread of a pool.
+
+    def _read(self, item: _Item) -> None:
+        started = time.perf_counter()
+        item.photo = read_photo(item.job.source)
+        item.lightness = item.photo.lightness()
+        item.seen = self.predictor.see(item.lightness)
+        item.result.size = item.lightness.shape[::-1]
+        item.result.seen = item.seen.shape[::-1]
+        item.result.seconds += time.perf_counter() - started
+
+    def _predict(self, items: list[_Item]) -> list[Chroma | BaseException]:
+        started = time.perf_counter()
+        seen = [item.seen for item in items]
+        try:
+            outcomes = self.predictor.decode(self.predictor.predict(seen), seen, self.settings)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if len(items) == 1:
+                return [UserError("not enough memory for the network, even for one photograph")]
+            outcomes = None
+        if outcomes is None:  # outside the except clause, so that the failed pass's tensors are free
+            half = len(items) // 2
+            self.batch_size = max(1, min(self.batch_size, half))
+            self.say(f"out of memory with {len(items)} photographs at once; going on with {self.batch_size}")
+            if self.predictor.device.type == "cuda":
+                torch.cuda.empty_cache()
+            return self._predict(items[:half]) + self._predict(items[half:])
+        for item in items:
+            item.result.seconds += (time.perf_counter() - started) / len(items)
+        return outcomes
+
+    def _write(self, item: _Item, chroma: Chroma) -> None:
+        started = time.perf_counter()
+        photo, result = item.photo, item.result
+        for path, ab in zip(item.job.outputs, chroma.ab, strict=True):
+            write_photo(path, render(item.lightness, ab, chroma.extent), photo, quality=self.quality)
+            result.outputs.append(path)
+        if item.job.confidence is not None and chroma.confidence is not None:
+            write_confidence(item.job.confidence, confidence_map(chroma, item.lightness.shape))
+            result.outputs.append(item.job.confidence)
+        result.warnings = notices(photo, chroma, item.seen.shape, self.predictor.size)
+        result.seconds += time.perf_counter() - started
+        item.photo = item.lightness = None
+
+
+def write_confidence(path: Path, confidence: np.ndarray) -> None:
+    """A map (H, W) in 0..1 as an 8-bit grey PNG: white is sure, black is any colour."""
+    with atomic_path(path) as temporary:
+        Image.fromarray(np.rint(confidence * 255.0).astype(np.uint8)).save(temporary, format="PNG")
+
+
+def _pixels(path: Path) -> int:
+    """Pixels by the file's header; 0 when it cannot be told (reading it will say why)."""
+    with suppress(Exception), Image.open(path) as image:
+        return image.width * image.height
+    return 0
+
+
+def _one_line(source: Path, error: BaseException) -> str:
+    """An error in one line that names its file. A bug in one file must not stop the other ten thousand."""
+    text = " ".join(str(error).split())
+    if is_out_of_memory(error):
+        text = "not enough memory for this photograph"
+    elif not isinstance(error, UserError):
+        text = f"unexpected {type(error).__name__}: {text}"
+    return text if str(source) in text else f"{source}: {text}"

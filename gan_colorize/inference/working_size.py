@@ -1,0 +1,49 @@
+"""The size policy: what the network sees of a photograph, and how that is cut and padded.
+
+The short side is brought to the model's working size, the aspect is kept, nothing is ever enlarged (a
+network trained on crops sees a small picture at its own scale), and very long pictures are reduced
+further: to an area of MAX_AREA squares of the working size, and to MAX_LENGTH times its length.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from PIL import Image
+
+# A 4:1 panorama is still seen at the full working size; a strip cannot ask for gigabytes, not even one of a
+# single row, which is padded to the network's size divisor.
+MAX_AREA = 4.0
+MAX_LENGTH = 32
+
+
+def working_shape(height: int, width: int, size: int) -> tuple[int, int]:
+    """(height, width) that the network sees of a photograph; each at least 1."""
+    area = math.sqrt(MAX_AREA * size * size / (height * width))
+    scale = min(1.0, size / min(height, width), MAX_LENGTH * size / max(height, width), area)
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def shrink(lightness: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Antialiased reduction of a (H, W) float32 plane of L to ``shape``; the plane itself when they agree.
+
+    The filter is the training crops' (:mod:`gan_colorize.data.transforms`). Large scans are first reduced by
+    a whole number to three times ``shape``, which stays within 0.1 L rms of the plain filter.
+    """
+    if lightness.shape == shape:
+        return lightness
+    image = Image.fromarray(lightness).resize(shape[::-1], Image.Resampling.BICUBIC, reducing_gap=3.0)
+    return np.asarray(image).clip(0.0, 100.0)  # the filter overshoots at hard edges
+
+
+def pad_to_multiple(plane: np.ndarray, divisor: int) -> np.ndarray:
+    """Mirror a (h, w) plane below and to the right until both sides are multiples of ``divisor``.
+
+    Mirroring keeps texture going where black bars would tell the network of an edge; it works for
+    pictures smaller than the padding, a single pixel included.
+    """
+    below, right = (-side % divisor for side in plane.shape)
+    if below == 0 and right == 0:
+        return plane
+    return np.pad(plane, ((0, below), (0, right)), mode="symmetric")

@@ -1,0 +1,209 @@
+"""Which files are coloured and where the results go."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from gan_colorize.errors import UserError
+from gan_colorize.inference.plan import find_inputs, names_one_file, plan
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """scans/ with a tree of files; the working directory is its parent."""
+    monkeypatch.chdir(tmp_path)
+    names = "a.jpg", "b.PNG", "notes.txt", ".hidden.jpg", "deep/c.tif", "deep/er/d.webp", ".trash/e.jpg"
+    for name in names:
+        touch(Path("scans", name))
+    return tmp_path
+
+
+def touch(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x")
+    return path
+
+
+def found(*inputs, output="out"):
+    files, failures = find_inputs(list(inputs), Path(output))
+    return {one.source.as_posix(): one.relative.as_posix() for one in files}, failures
+
+
+def planned(files, output="out", **options):
+    asked = {"suffix": None, "samples": 0, "confidence": False, "existing": "fail", "single_file": False}
+    every, _ = find_inputs(files, Path(output))
+    return plan(every, Path(output), **(asked | options))
+
+
+def targets(result):
+    return {job.source.as_posix(): [path.as_posix() for path in job.outputs] for job in result.jobs}
+
+
+def test_folder_keeps_its_tree_and_leaves_out_what_is_no_image(tree):
+    assert found("scans") == (
+        {
+            "scans/a.jpg": "a.jpg",
+            "scans/b.PNG": "b.PNG",
+            "scans/deep/c.tif": "deep/c.tif",
+            "scans/deep/er/d.webp": "deep/er/d.webp",
+        },
+        [],
+    )
+
+
+def test_quoted_globs_keep_the_tree_below_their_fixed_part(tree):
+    assert found("scans/**/*.[tw]*")[0] == {
+        "scans/deep/c.tif": "deep/c.tif",
+        "scans/deep/er/d.webp": "deep/er/d.webp",
+    }
+    assert found(str(tree / "scans" / "*.jpg"))[0] == {(tree / "scans/a.jpg").as_posix(): "a.jpg"}
+    assert found("scans/d*")[0] == {
+        "scans/deep/c.tif": "deep/c.tif",
+        "scans/deep/er/d.webp": "deep/er/d.webp",
+    }
+
+
+def test_a_file_whose_name_looks_like_a_glob(tree):
+    touch(Path("x[1].jpg"))
+    assert found("x[1].jpg")[0] == {"x[1].jpg": "x[1].jpg"}
+
+
+def test_named_files_are_taken_whatever_their_suffix(tree):
+    assert found("scans/notes.txt")[0] == {"scans/notes.txt": "notes.txt"}
+
+
+def test_named_files_of_one_name_keep_their_folders(tree):
+    touch(Path("scans/deep/a.jpg"))
+    assert found("scans/a.jpg", "scans/deep/a.jpg", "scans/b.PNG")[0] == {
+        "scans/a.jpg": "a.jpg",
+        "scans/deep/a.jpg": "deep/a.jpg",
+        "scans/b.PNG": "b.PNG",
+    }
+
+
+def test_several_folders_keep_their_names(tree):
+    touch(Path("more/a.jpg"))
+    files = found("scans", "more")[0]
+    assert files["scans/a.jpg"] == "scans/a.jpg"
+    assert files["more/a.jpg"] == "more/a.jpg"
+
+
+def test_each_file_once(tree):
+    assert list(found("scans/a.jpg", "scans", "scans/*.jpg")[0].values()).count("a.jpg") == 1
+
+
+def test_what_gives_nothing_is_said(tree):
+    Path("empty").mkdir()
+    files, failures = found("absent.jpg", "empty", "scans/*.gif", "scans/a.jpg")
+    assert list(files) == ["scans/a.jpg"]
+    lines = dict(failures)
+    assert lines["absent.jpg"] == "absent.jpg: no such file or folder"
+    assert "no images in this folder" in lines["empty"]
+    assert "no image matches" in lines["scans/*.gif"]
+
+
+def test_results_inside_an_input_folder_are_no_inputs(tree):
+    touch(Path("scans/out/a.jpg"))
+    assert "scans/out/a.jpg" not in found("scans", output="scans/out")[0]
+    assert "scans/out/a.jpg" not in found("scans/**/*.jpg", output="scans/out")[0]
+    # but an output folder around the input hides nothing
+    assert "scans/a.jpg" in found("scans", output=".")[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix", "expected"),
+    [
+        ("a.jpg", None, "a.jpg"),
+        ("a.JPEG", None, "a.JPEG"),
+        ("a.gif", None, "a.png"),
+        ("a.bmp", None, "a.bmp"),
+        ("a", None, "a.png"),
+        ("a.b.tif", ".jpg", "a.b.jpg"),
+        ("a.jpeg", ".jpg", "a.jpeg"),
+        ("a.TIF", ".tiff", "a.TIF"),
+    ],
+)
+def test_suffixes(tree, name, suffix, expected):
+    touch(Path(name))
+    assert targets(planned([name], suffix=suffix)) == {name: [f"out/{expected}"]}
+
+
+def test_names_that_meet_keep_both_results(tree):
+    for name in ("in/a.jpg", "in/a.png", "in/a.tif"):
+        touch(Path(name))
+    assert targets(planned(["in"], suffix=".png")) == {
+        "in/a.jpg": ["out/a.jpg.png"],
+        "in/a.png": ["out/a.png"],
+        "in/a.tif": ["out/a.tif.png"],
+    }
+
+
+def test_names_that_still_meet_fail_in_one_line(tree):
+    for name in ("in/a.png", "in/a.gif", "in/a.gif.png"):
+        touch(Path(name))
+    result = planned(["in"])
+    assert len(result.jobs) == 2
+    ((source, line),) = result.failures
+    assert "already that of" in line
+    assert source in line
+
+
+def test_samples_and_confidence_have_names_of_their_own(tree):
+    (job,) = planned(["scans/a.jpg"], samples=2, confidence=True).jobs
+    assert job.outputs == (Path("out/a.sample1.jpg"), Path("out/a.sample2.jpg"))
+    assert job.confidence == Path("out/a.confidence.png")
+
+
+def test_existing_results(tree):
+    touch(Path("out/a.jpg"))
+    result = planned(["scans/a.jpg", "scans/b.PNG"])
+    assert list(targets(result)) == ["scans/b.PNG"]
+    assert result.failures[0][1] == "scans/a.jpg: out/a.jpg exists; add --overwrite or --skip-existing"
+    result = planned(["scans/a.jpg", "scans/b.PNG"], existing="skip")
+    assert result.skipped == [Path("scans/a.jpg")]
+    assert list(targets(result)) == ["scans/b.PNG"]
+    assert len(planned(["scans/a.jpg", "scans/b.PNG"], existing="overwrite").jobs) == 2
+    # one of two results is not all of them
+    assert planned(["scans/a.jpg"], existing="skip", confidence=True).skipped == []
+
+
+@pytest.mark.parametrize("existing", ["fail", "skip", "overwrite"])
+def test_originals_are_never_a_target(tree, existing):
+    result = planned(["scans/a.jpg", "scans/deep/c.tif"], output="scans", existing=existing)
+    assert [job.source for job in result.jobs] == [Path("scans/deep/c.tif")]
+    assert "would replace an original" in result.failures[0][1]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
+def test_originals_behind_links_are_never_a_target(tree):
+    Path("out").mkdir()
+    Path("out/a.jpg").symlink_to(tree / "scans" / "a.jpg")
+    result = planned(["scans/a.jpg"], existing="overwrite")
+    assert not result.jobs
+    assert "would replace an original" in result.failures[0][1]
+
+
+def test_output_that_is_one_file(tree):
+    assert names_one_file(["scans/a.jpg"], Path("colour.png"), None)
+    assert names_one_file(["scans/a.jpg"], Path("colour.jpeg"), ".jpg")
+    assert not names_one_file(["scans/a.jpg"], Path("colour"), None)
+    Path("folder.png").mkdir()
+    assert not names_one_file(["scans/a.jpg"], Path("folder.png"), None)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output", "suffix", "words"),
+    [
+        (["scans"], "scans", None, "is an input folder"),
+        (["scans"], "scans/../scans", None, "is an input folder"),
+        (["scans"], "colour.png", None, "names one image"),
+        (["scans/a.jpg", "scans/b.PNG"], "colour.png", None, "names one image"),
+        (["scans/a.jpg"], "colour.gif", None, "cannot write .gif"),
+        (["scans/a.jpg"], "colour.jpg", ".png", "contradicts --format png"),
+        (["scans/a.jpg"], "scans/notes.txt", None, "is a file; name a folder"),
+    ],
+)
+def test_outputs_that_cannot_be(tree, inputs, output, suffix, words):
+    with pytest.raises(UserError, match=words):
+        names_one_file(inputs, Path(output), suffix)

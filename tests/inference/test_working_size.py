@@ -1,0 +1,67 @@
+"""The size policy: what the network sees of a photograph of any shape."""
+
+import numpy as np
+import pytest
+from skimage.transform import downscale_local_mean
+
+from gan_colorize.inference.working_size import pad_to_multiple, shrink, working_shape
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "expected"),
+    [
+        (750, 1000, (256, 341)),
+        (1000, 750, (341, 256)),
+        (256, 256, (256, 256)),
+        (100, 80, (100, 80)),  # never enlarged
+        (1, 1, (1, 1)),
+        (20, 4000, (20, 4000)),  # small enough as it is
+        (1000, 4000, (256, 1024)),  # 4:1 is still seen at the full working size
+        (2000, 32000, (128, 2048)),  # 16:1: area 4 * 256**2, aspect kept
+    ],
+)
+def test_shapes(height, width, expected):
+    assert working_shape(height, width, 256) == expected
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 10**7), (10**6, 300), (3, 10**6)])
+def test_area_is_bounded_however_long(height, width):
+    shape = working_shape(height, width, 256)
+    assert min(shape) >= 1
+    padded = [-(-side // 32) * 32 for side in shape]
+    assert padded[0] * padded[1] <= 5 * 256**2
+
+
+def test_whole_number_reduction_is_close_to_the_mean():
+    plane = np.random.default_rng(0).normal(50, 8, (160, 240)).astype(np.float32)
+    small = shrink(plane, (40, 60))
+    assert small.dtype == np.float32
+    # noise is averaged away as a mean over 4x4 would (standard deviation 8 / 4), not picked out
+    assert small.std() < 2.6
+    smooth = np.add.outer(np.linspace(0, 60, 160), np.linspace(0, 30, 240)).astype(np.float32)
+    np.testing.assert_allclose(shrink(smooth, (40, 60)), downscale_local_mean(smooth, (4, 4)), atol=0.35)
+
+
+def test_large_scans_go_through_two_steps_without_a_shift():
+    ramp = np.tile(np.linspace(0, 100, 3000, dtype=np.float32), (2000, 1))
+    small = shrink(ramp, (64, 96))
+    centres = (np.arange(96) + 0.5) / 96 * 100
+    np.testing.assert_allclose(small[30, 4:-4], centres[4:-4], atol=0.1)
+
+
+def test_stays_in_range_at_hard_edges():
+    plane = np.zeros((90, 90), np.float32)
+    plane[:, 40:] = 100
+    small = shrink(plane, (40, 40))
+    assert small.min() >= 0
+    assert small.max() <= 100
+
+
+def test_padding_mirrors_and_keeps_the_corner():
+    plane = np.arange(12, dtype=np.float32).reshape(3, 4)
+    padded = pad_to_multiple(plane, 8)
+    assert padded.shape == (8, 8)
+    np.testing.assert_array_equal(padded[:3, :4], plane)
+    np.testing.assert_array_equal(padded[0, :8], [0, 1, 2, 3, 3, 2, 1, 0])
+    assert pad_to_multiple(np.full((1, 1), 7.0, np.float32), 32).tolist() == [[7.0] * 32] * 32
+    assert pad_to_multiple(padded, 8) is padded
