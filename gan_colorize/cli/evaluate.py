@@ -1,0 +1,176 @@
+"""``gan-colorize evaluate``: options and checks; the work is :mod:`gan_colorize.evaluation.runner`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+_GROUPS = {
+    "What": ("model", "data", "output"),
+    "Protocol (each changes the numbers and is in the report)": ("resize", "size", "limit", "temperature"),
+    "LPIPS": ("lpips_net", "lpips_trunk", "download"),
+    "Running": ("device", "batch_size"),
+}
+
+
+class _GroupedCommand(click.Command):
+    """Help with the options under headings."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        grouped = {name: title for title, names in _GROUPS.items() for name in names}
+        records: dict[str, list[tuple[str, str]]] = {title: [] for title in _GROUPS}
+        for param in self.get_params(ctx):
+            if record := param.get_help_record(ctx):
+                records[grouped.get(param.name, "Running")].append(record)  # --help comes from click
+        for title, rows in records.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+@click.command(cls=_GroupedCommand)
+@click.option(
+    "--model", default="default", show_default=True, help="A .safetensors file, a run folder, or 'default'."
+)
+@click.option(
+    "--data",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Colour photographs: a folder, .tar shards, a .txt list. Repeat to join several.",
+)
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for report.json, report.md and grid.jpg.",
+)
+@click.option(
+    "--resize",
+    type=click.Choice(["centre-crop", "stretch", "native"]),
+    default="centre-crop",
+    show_default=True,
+    help="Largest centred square, whole picture squeezed to a square, or as it is.",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(32, 2048),
+    default=256,
+    show_default=True,
+    help="Side of that square in pixels.",
+)
+@click.option("--limit", type=click.IntRange(1), help="Measure this many, evenly spread.  [default: all]")
+@click.option(
+    "--temperature",
+    type=click.FloatRange(0.01, 10),
+    help="Of the decoding: lower is more vivid.  [default: the model's]",
+)
+@click.option(
+    "--lpips-net",
+    type=click.Choice(["alex", "vgg", "squeeze"]),
+    default="alex",
+    show_default=True,
+    help="Network that LPIPS compares features of.",
+)
+@click.option(
+    "--lpips-trunk",
+    type=click.Path(path_type=Path),
+    help="torchvision's weights of that network.  [default: torch's cache, see TORCH_HOME]",
+)
+@click.option("--download", is_flag=True, help="Let torchvision download the trunk when it is not there.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1, 1024),
+    default=16,
+    show_default=True,
+    help="Pictures of 256x256 at a time; changes no number.",
+)
+def command(
+    model: str,
+    data: tuple[Path, ...],
+    output: Path,
+    resize: str,
+    size: int,
+    limit: int | None,
+    temperature: float | None,
+    lpips_net: str,
+    lpips_trunk: Path | None,
+    download: bool,
+    device: str,
+    batch_size: int,
+) -> None:
+    """Measure a model against colour photographs that it has not seen.
+
+    Each photograph is made grey, coloured by the model and compared with itself: LPIPS, PSNR, SSIM and
+    colourfulness, beside the same for the grey picture and for the best that the model's output format
+    allows. Without LPIPS's trunk on this machine LPIPS is left out and the rest is measured. Exit code 1
+    when a file could not be used; the report is written all the same.
+    """
+    from ..data.folder import open_sources
+    from ..devices import choose_device
+    from ..evaluation.protocol import Settings
+    from ..evaluation.report import table, write_report
+    from ..evaluation.runner import evaluate
+    from ..zoo.checkpoint import file_hash, load_model, resolve_model
+
+    # Whatever can be wrong is looked at before the first photograph is measured.
+    source = open_sources(data)
+    chosen = choose_device(device)
+    network = load_model(model)
+    _make_folder(output)
+    lpips, missing = _lpips(lpips_net, lpips_trunk, download, chosen)
+    settings = Settings(resize, size, temperature, batch_size, limit)
+    report, grid = evaluate(
+        network, source, settings, chosen, lpips, _progress if sys.stderr.isatty() else None
+    )
+
+    report["notes"] += _notes(report, missing)
+    weights = resolve_model(model)
+    report["model"] |= {"file": weights.name, "sha256": file_hash(weights)}
+    carried = ("images_seen", "training_data", "licence")
+    report["model"] |= {key: network.metadata[key] for key in carried if key in network.metadata}
+    write_report(report, grid, output)
+
+    click.echo("\n".join(table(report["rows"])))
+    click.echo(f"protocol {report['protocol']['id']}; written to {output}")
+    for note in report["notes"]:
+        click.echo(note, err=True)
+    for item in report["broken"]:
+        click.echo(f"{item['name']}: {item['reason']}", err=True)
+    if report["broken"]:
+        sys.exit(1)
+
+
+def _lpips(net: str, trunk: Path | None, download: bool, device: Any) -> tuple[Any, str | None]:
+    """LPIPS, or None and the line that says why. A trunk that was named must work."""
+    from ..evaluation.lpips_metric import LpipsUnavailable, load_lpips
+
+    try:
+        return load_lpips(net, trunk, device, download), None
+    except LpipsUnavailable as error:
+        if trunk is not None or download:
+            raise
+        return None, f"LPIPS left out: {error}"
+
+
+def _notes(report: dict[str, Any], missing: str | None) -> list[str]:
+    notes = [missing] if missing else []
+    if grey := len(report["skipped_grey"]):
+        notes.append(f"{grey} grey photographs left out: they have no colours to compare with")
+    return notes
+
+
+def _make_folder(output: Path) -> None:
+    from ..errors import UserError
+
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--output {output}: cannot be made ({error.strerror})") from error
+
+
+def _progress(done: int, total: int) -> None:
+    click.echo(f"\rmeasuring {done:,}/{total:,}" + ("\n" if done == total else ""), nl=False, err=True)

@@ -1,0 +1,68 @@
+"""What was measured and how, in words and as an id: two reports compare when their ids are the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .frames import RESIZE_FILTER
+from .lpips_metric import VERSION, Lpips
+from .psnr import IDENTICAL_DB
+
+# Goes up when a change to this package changes the numbers of an unchanged model.
+PROTOCOL_VERSION = 1
+# A photograph without colour says nothing about colouring; ColorFormer's script skips at the same value.
+LEAST_COLORFULNESS = 1.0
+
+SHORT_RESIZE = {"centre-crop": "crop", "stretch": "stretch", "native": "native"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The choices of whoever measures.
+
+    resize, size: see :func:`gan_colorize.evaluation.frames.resize_picture`.
+    temperature:  of the annealed mean; None takes the model's own.
+    batch_size:   pictures of 256x256 at a time, fewer when they are larger; changes no number.
+    limit:        measure this many photographs at most, spread evenly over the source; None measures all.
+    grid:         this many photographs are kept as pictures.
+    """
+
+    resize: str = "centre-crop"
+    size: int = 256
+    temperature: float | None = None
+    batch_size: int = 16
+    limit: int | None = None
+    grid: int = 10
+
+
+def describe(settings: Settings, lpips: Lpips | None, contents: Iterable[str]) -> dict[str, str | int | None]:
+    """The protocol of a report: everything but the model that changes its numbers, and their hash.
+
+    Args:
+        contents: sha256 of each measured file. Their order and names do not matter, so the same photographs
+            in a folder and in a shard make the same id.
+    """
+    contents = sorted(contents)
+    native = settings.resize == "native"
+    protocol: dict[str, str | int | None] = {
+        "version": PROTOCOL_VERSION,
+        "photographs": len(contents),
+        "photographs_sha256": hashlib.sha256("\n".join(contents).encode()).hexdigest(),
+        "resize": settings.resize,
+        "size": None if native else settings.size,
+        "resize_filter": None if native else RESIZE_FILTER,
+        "input": "CIE Lab lightness (D65) of the truth",
+        "output": "8-bit sRGB, rounded, lightness kept by desaturating colours outside sRGB",
+        "left_out": f"photographs of colorfulness {LEAST_COLORFULNESS:g} or less after resizing",
+        "psnr": f"dB, over the three sRGB channels together; identical pictures count {IDENTICAL_DB:g}",
+        "ssim": "sRGB, Gaussian window 11 px, sigma 1.5, no padding; mean of the channels",
+        "colorfulness": "Hasler-Suesstrunk 2003 M3, signed rg and yb; _abs: absolute rg and yb",
+        "lpips": None if lpips is None else f"{lpips.net_name} v{VERSION}, trunk {lpips.trunk_sha256[:12]}",
+    }
+    digest = hashlib.sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()
+    size = SHORT_RESIZE[settings.resize] + ("" if native else str(settings.size))
+    network = "nolpips" if lpips is None else lpips.net_name
+    return {"id": f"{size}-n{len(contents)}-{network}-{digest[:10]}"} | protocol

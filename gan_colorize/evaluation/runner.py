@@ -1,0 +1,144 @@
+"""Runs a model over photographs; measures it beside two references: grey, and the truth through the bins."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .. import __version__
+from ..errors import UserError
+from .colorfulness import colorfulness
+from .frames import Frame, read_frames
+from .lpips_metric import Lpips
+from .measure import Measure
+from .protocol import LEAST_COLORFULNESS, Settings, describe
+from .summary import rounded, summarise
+
+if TYPE_CHECKING:
+    from ..data.folder import ImageSource
+
+Grid = list[tuple[np.ndarray, ...]]
+
+
+@torch.inference_mode()
+def evaluate(
+    model: nn.Module,
+    source: ImageSource,
+    settings: Settings,
+    device: str = "cpu",
+    lpips: Lpips | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[dict[str, Any], Grid]:
+    """Measure ``model`` on every photograph of ``source``, in float32.
+
+    Args:
+        model: as :func:`gan_colorize.zoo.checkpoint.load_model` returns it.
+        lpips: on ``device``; None leaves LPIPS out.
+        progress: called with (photographs read, photographs in all).
+
+    Returns:
+        The report, in plain types that JSON knows (protocol, rows, model, notes, broken, skipped_grey,
+        software, per_image), and pictures (truth, grey, result), each (H, W, 3) uint8, of some photographs.
+
+    Raises:
+        UserError: no photograph could be measured; the line says why.
+    """
+    indices = _spread(len(source), settings.limit or len(source))
+    shown = {indices[i] for i in _spread(len(indices), settings.grid)}
+    measure = Measure(model, device, settings.temperature, lpips)
+    broken: list[dict[str, str]] = []
+    grey: list[str] = []
+    measured: list[tuple[Frame, dict[str, Any]]] = []
+    pictures: dict[int, tuple[np.ndarray, ...]] = {}
+
+    def sorted_out(frames: Iterator[Frame]) -> Iterator[Frame]:
+        for done, frame in enumerate(frames, 1):
+            if frame.reason is not None:
+                broken.append({"name": frame.name, "reason": frame.reason})
+            elif float(colorfulness(_batch([frame]))) <= LEAST_COLORFULNESS:
+                grey.append(frame.name)
+            else:
+                yield frame
+            if progress:
+                progress(done, len(indices))
+
+    frames = sorted_out(read_frames(source, indices, settings.resize, settings.size))
+    for batch in batches_of_one_size(frames, settings.batch_size):
+        values, results = measure(_batch(batch))
+        for n, frame in enumerate(batch):
+            of_this = {row: {key: v[n] for key, v in of.items()} for row, of in values.items()}
+            measured.append((replace(frame, rgb8=None), of_this))  # numbers stay, pixels go
+            if frame.index in shown:
+                pictures[frame.index] = (frame.rgb8, *(results[row][n] for row in ("grey", "model")))
+    if not measured:
+        raise UserError(_nothing_measured(len(indices), len(grey), broken))
+    measured.sort(key=lambda item: item[0].index)  # batches finish in the order of their sizes
+    report = {
+        "protocol": describe(settings, lpips, (frame.sha256 for frame, _ in measured)),
+        "rows": summarise([values for _, values in measured]),
+        "model": measure.about(),
+        "notes": [],
+        "broken": broken,
+        "skipped_grey": grey,
+        "software": _software(),
+        "per_image": [{"name": frame.name, **rounded(values)} for frame, values in measured],
+    }
+    return report, [pictures[index] for index in sorted(pictures)]
+
+
+def batches_of_one_size(frames: Iterator[Frame], batch_size: int) -> Iterator[list[Frame]]:
+    """Group frames of equal size, ``batch_size`` pictures of 256x256 or as many pixels together.
+
+    At most four batches' worth of pixels wait for companions: with native sizes most have none.
+    """
+    budget = batch_size * 256 * 256
+    waiting: dict[tuple[int, ...], list[Frame]] = {}
+    held = 0
+    for frame in frames:
+        group = waiting.setdefault(frame.rgb8.shape, [])
+        group.append(frame)
+        pixels = frame.rgb8.shape[0] * frame.rgb8.shape[1]
+        held += pixels
+        if (len(group) + 1) * pixels > budget or held > 4 * budget:
+            # the fullest group leaves: it is the current one unless the pixels ran out
+            shape = max(waiting, key=lambda s: len(waiting[s]) * s[0] * s[1])
+            group = waiting.pop(shape)
+            held -= len(group) * shape[0] * shape[1]
+            yield group
+    yield from waiting.values()
+
+
+def _spread(total: int, count: int) -> list[int]:
+    """``count`` of the numbers 0..total-1, evenly spread; all of them when there are fewer."""
+    count = min(count, total)
+    return [i * total // count for i in range(count)]
+
+
+def _batch(frames: list[Frame]) -> Tensor:
+    """(N, 3, H, W) uint8."""
+    return torch.from_numpy(np.stack([frame.rgb8 for frame in frames])).permute(0, 3, 1, 2)
+
+
+def _nothing_measured(read: int, grey: int, broken: list[dict[str, str]]) -> str:
+    if grey and broken:
+        return f"no colour photograph among {read}: {grey} are grey and {len(broken)} cannot be used"
+    if grey:
+        return (
+            f"no colour photograph among {read}: all are grey, and colouring is measured against true colours"
+        )
+    first = broken[0]
+    return f"none of {read} photographs can be used; the first, {first['name']}: {first['reason']}"
+
+
+def _software() -> dict[str, str]:
+    from importlib.metadata import version
+
+    packages = ("torch", "torchvision", "kornia", "lpips", "pillow", "numpy")
+    ours = {"gan_colorize": __version__, "python": platform.python_version()}
+    return ours | {name: version(name) for name in packages}
