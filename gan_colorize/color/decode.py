@@ -1,7 +1,8 @@
 """From a distribution over bins to colour.
 
-Every function takes logits (N, 313, h, w) of any float type, also inside autocast, and works in float32 (float64
-for float64). Decode at the logits' own size and enlarge the ab: enlarging logits first costs 8 to 16 times more.
+Every function takes logits (N, 313, h, w) of any float type, also inside autocast, and works in float32
+(float64 for float64). Decode at the logits' own size and enlarge the ab: enlarging logits first costs 8 to 16
+times more.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import math
 import torch
 from torch import Tensor
 
-from gan_colorize.color.bins import NUM_BINS, bin_centres
-from gan_colorize.color.gamut import possible_bins
+from .bins import NUM_BINS, bin_centres
+from .gamut import possible_bins
+from .sampling import draw
+from .threads import one_thread
 
 # Zhang, Isola, Efros 2016, section 2.3: between the vivid mode (T -> 0) and the dull mean (T = 1).
 TEMPERATURE = 0.38
@@ -20,8 +23,8 @@ TEMPERATURE = 0.38
 # A masked logit: no share is left of it at any sensible temperature, and float16 can still hold it.
 IMPOSSIBLE = -1e4
 
-# Pixels decoded at a time: 512 x 313 float32 is 640 kB, which the second-level cache of one core holds.
-_BLOCK = 512
+# Pixels decoded at a time: 256 x 313 float32 is 320 kB, which the second-level cache of one core holds.
+_BLOCK = 256
 
 
 def _checked(logits: Tensor, temperature: float = 1.0) -> None:
@@ -49,7 +52,8 @@ class _AnnealedMean(torch.autograd.Function):
     """Shares are never stored: forward and backward each make them block by block from the logits."""
 
     @staticmethod
-    def forward(ctx, logits: Tensor, temperature: float) -> Tensor:  # noqa: ANN001
+    @one_thread()
+    def forward(ctx, logits: Tensor, temperature: float) -> Tensor:
         work = _work_type(logits)
         centres = bin_centres(work).to(logits.device)
         # A column of ones makes the product bring the normaliser along.
@@ -57,7 +61,9 @@ class _AnnealedMean(torch.autograd.Function):
         ab, log_sums = [], []
         for block in _pixel_blocks(logits):
             largest = block.amax(dim=1, keepdim=True).to(work)
-            sums = torch.sub(block, largest).mul_(1.0 / temperature).exp_() @ columns  # (pixels, 3)
+            # Either branch makes one float32 copy; a subtraction of mixed types is the slower way to it.
+            shares = block - largest if block.dtype == work else block.to(work).sub_(largest)
+            sums = shares.mul_(1.0 / temperature).exp_() @ columns  # (pixels, 3)
             ab.append(sums[:, :2] / sums[:, 2:])
             log_sums.append(largest.div_(temperature) + sums[:, 2:].log())
         n, _, height, width = logits.shape
@@ -68,7 +74,8 @@ class _AnnealedMean(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:  # noqa: ANN001
+    @one_thread()
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
         """d ab / d z_q = p_q (c_q - ab) / T."""
         logits, mean, log_sums = ctx.saved_tensors
         work = _work_type(logits)
@@ -111,7 +118,30 @@ def expectation(logits: Tensor) -> Tensor:
 def mode(logits: Tensor) -> Tensor:
     """Centre of the likeliest bin: (N, 313, h, w) -> (N, 2, h, w). Vivid, in steps of 10."""
     _checked(logits)
-    return bin_centres(_work_type(logits)).to(logits.device)[logits.argmax(dim=1)].permute(0, 3, 1, 2).contiguous()
+    return (
+        bin_centres(_work_type(logits))
+        .to(logits.device)[logits.argmax(dim=1)]
+        .permute(0, 3, 1, 2)
+        .contiguous()
+    )
+
+
+@torch.no_grad()
+@one_thread()
+def sample(logits: Tensor, seed: int, temperature: float = 1.0) -> Tensor:
+    """One plausible colouring, coherent over the picture; how: color.sampling.
+
+    Args:
+        logits: (N, 313, h, w).
+        seed: the same seed and size give the same result, whatever the batch and the device.
+        temperature: above 0; 1 draws from the distribution as it is, lower stays closer to its mode.
+
+    Returns:
+        (N, 2, h, w) ab, float32.
+    """
+    _checked(logits, temperature)
+    with torch.autocast(logits.device.type, enabled=False):
+        return draw((logits.float() / temperature).softmax(dim=1), seed)
 
 
 def normalised_entropy(logits: Tensor, temperature: float = 1.0) -> Tensor:

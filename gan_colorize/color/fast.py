@@ -1,8 +1,9 @@
 """The colour conversions of the CPU path: tables, and bands of rows that stay in the cache.
 
-8-bit pictures need no power function on the way in (256 values: a table) nor on the way out (a table over linear
-light, fine enough that each level is at most one from the exact one). Between the two, every step is one pass of
-torch over a band of pixels in buffers made once. Measured against color.lab: tests/color/test_fast.py.
+8-bit pictures need no power function on the way in (256 values: a table) nor on the way out (a table over
+linear light, fine enough that a level is at most one from the exact one). Between the two, every step is
+one pass of torch over a band of pixels in buffers made once. tests/color/test_fast.py measures it against
+color.lab.
 """
 
 from __future__ import annotations
@@ -13,14 +14,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_colorize.color import lab as exact
+from . import lab as exact
+from .threads import one_thread
 
-# Pixels in a band: three float32 buffers of it stay in a core's second-level cache, and the fixed cost of a torch
-# call (about 2 us, 40 calls a band) stays a small part.
+# Pixels in a band: small enough for its buffers to stay in a core's cache, large enough for the fixed cost
+# of a torch call (about 1 us, 45 calls a band) to stay a small part. Measured: 16384 takes 1.5 times as
+# long.
 _BAND = 32768
 
-# Entries of the table over linear light. sRGB is steepest at black, 12.92 * 255 levels a unit: one entry spans at
-# most a fifth of a level.
+# Entries of the table over linear light. sRGB is steepest at black, 12.92 * 255 levels a unit: one entry
+# spans at most a fifth of a level.
 _LEVELS = 16384
 
 
@@ -45,17 +48,23 @@ def _linear_of_8bit() -> Tensor:
 
 @functools.cache
 def _level_of_linear() -> Tensor:
-    """(16385,) uint8: the rounded sRGB level at the middle of each cell of linear light; the last entry is 1.0."""
+    """(16385,) uint8: the rounded sRGB level in the middle of each cell of linear light, then of 1.0."""
     middles = (torch.arange(_LEVELS + 1, dtype=torch.float64) + 0.5).div_(_LEVELS).clamp_(max=1.0)
     return (exact.linear_to_srgb(middles) * 255).round().to(torch.uint8)
 
 
+def _tensor(array: np.ndarray, dtype: type) -> Tensor:
+    """The array's values in one row; shared memory unless it is read-only, as Pillow's are, or strided."""
+    return torch.from_numpy(np.require(array, dtype, ["C", "W"])).view(-1)
+
+
 def _cie_f_(t: Tensor) -> Tensor:
-    """f(t) of CIE Lab, overwriting t: the cube root above the toe, the toe's line below, without a `where`."""
+    """f(t) of CIE Lab, overwriting t: the cube root above the toe, its line below, without a `where`."""
     upper = t.clamp(min=exact.TOE_T)
     return t.sub_(upper).mul_(exact.TOE_SLOPE).add_(upper.pow_(1.0 / 3.0))
 
 
+@one_thread()
 def rgb8_to_lab(rgb: Tensor) -> Tensor:
     """Lab of 8-bit sRGB pictures, on their device.
 
@@ -76,27 +85,31 @@ def rgb8_to_lab(rgb: Tensor) -> Tensor:
     lab = torch.empty(planes.shape, dtype=torch.float32, device=rgb.device)
     linear_of_8bit = _linear_of_8bit().to(rgb.device)
     if rgb.device.type == "cpu":
-        pieces = [(p, out) for i, o in zip(planes, lab, strict=True)
-                  for p, out in zip(i.split(_BAND, -1), o.split(_BAND, -1), strict=True)]
+        pieces = [
+            (p, out)
+            for i, o in zip(planes, lab, strict=True)
+            for p, out in zip(i.split(_BAND, -1), o.split(_BAND, -1), strict=True)
+        ]
     else:
         pieces = [(planes.transpose(0, 1), lab.transpose(0, 1))]
     for piece, out in pieces:
-        red, green, blue = linear_of_8bit[piece.int()]
+        red, green, blue = torch.index_select(linear_of_8bit, 0, piece.int().reshape(-1)).view(piece.shape)
         f = []
         for row, white in zip(exact.RGB_TO_XYZ, exact.WHITE_D65, strict=True):
-            t = torch.mul(red, row[0] / white).add_(green, alpha=row[1] / white).add_(blue, alpha=row[2] / white)
-            f.append(_cie_f_(t))
+            t = (red * (row[0] / white)).add_(green, alpha=row[1] / white)
+            f.append(_cie_f_(t.add_(blue, alpha=row[2] / white)))
         torch.mul(f[1], 116.0, out=out[0]).sub_(16.0)
         torch.sub(f[0], f[1], out=out[1]).mul_(500.0)
         torch.sub(f[1], f[2], out=out[2]).mul_(200.0)
     return lab.view(rgb.shape)
 
 
+@one_thread()
 def rgb8_to_lightness(rgb: np.ndarray) -> np.ndarray:
     """L of an 8-bit sRGB picture: uint8 (H, W, 3) -> float32 (H, W), 0..100, within 1e-3 of exact."""
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
         raise ValueError(f"rgb must be uint8 (H, W, 3), got {rgb.dtype} {rgb.shape}")
-    pixels = torch.from_numpy(np.ascontiguousarray(rgb)).view(-1)
+    pixels = _tensor(rgb, np.uint8)
     lightness = torch.empty(rgb.shape[:2], dtype=torch.float32)
     luminance = torch.tensor(exact.RGB_TO_XYZ[1])
     for band, out in zip(pixels.split(3 * _BAND), lightness.view(-1).split(_BAND), strict=True):
@@ -136,7 +149,7 @@ class _Band:
     def _desaturate_(self, rgb: Tensor, luminance: Tensor) -> None:
         """Pull colours outside the cube towards the grey of their own luminance until they touch its surface.
 
-        Linear light is linear in luminance, and the matrix row of Y sums to 1: Y, and with it L, stays as it is.
+        The matrix row of Y sums to 1, so on that line in linear light Y, and with it L, stays as it is.
         """
         lowest, highest, white = self.third
         torch.minimum(torch.minimum(rgb[0], rgb[1], out=lowest), rgb[2], out=lowest)
@@ -152,11 +165,13 @@ class _Band:
         rgb.sub_(grey).mul_(share).add_(grey)
 
 
+@one_thread()
 def lab_to_rgb8(lightness: np.ndarray, ab: np.ndarray) -> np.ndarray:
     """8-bit sRGB of L and ab, rounded, with L preserved.
 
-    A colour outside sRGB loses chroma in linear light, towards the grey of its own luminance, until it fits: its L
-    before rounding is the given one. (Clamping RGB instead, as the exact path does, changes L by many units.)
+    A colour outside sRGB loses chroma in linear light, towards the grey of its own luminance, until it
+    fits: its L before rounding is the given one. (Clamping RGB, as the exact path does, changes L by many
+    units.)
 
     Args:
         lightness: float32 (H, W); values outside 0..100 count as the nearer end.
@@ -171,7 +186,7 @@ def lab_to_rgb8(lightness: np.ndarray, ab: np.ndarray) -> np.ndarray:
     height, width = lightness.shape
     if ab.shape != (2, height, width):
         raise ValueError(f"ab must have the shape (2, {height}, {width}), got {ab.shape}")
-    planes = [torch.from_numpy(np.ascontiguousarray(p, dtype=np.float32)).view(-1) for p in (lightness, *ab)]
+    planes = [_tensor(plane, np.float32) for plane in (lightness, *ab)]
     if not all(torch.isfinite(plane.sum()) for plane in planes):
         raise ValueError("lightness and ab must be finite")
     out = np.empty((height * width, 3), np.uint8)

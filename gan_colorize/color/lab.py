@@ -2,8 +2,8 @@
 
 Constants: IEC 61966-2-1 (sRGB transfer function) and CIE 15 in the rounding that scikit-image, OpenCV and the
 published colorization networks share, so that bins and weights made with those mean the same colours here.
-Channels first. L 0..100, a and b about -110..110, RGB 0..1. Inside autocast the work is still done in float32:
-bfloat16 here would move a and b by up to 3 units.
+Channels first. L 0..100, a and b about -110..110, RGB 0..1. Inside autocast the work is still done in
+float32: bfloat16 here would move a and b by up to 3 units.
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ def _checked(image: Tensor, name: str) -> Tensor:
     if image.dim() < 3 or image.shape[-3] != 3:
         raise ValueError(f"{name} must have the shape (..., 3, H, W), got {tuple(image.shape)}")
     if not image.is_floating_point():
-        raise TypeError(f"{name} must be floating point, got {image.dtype}; 8-bit pictures: color.fast or / 255")
+        raise TypeError(
+            f"{name} must be floating point, got {image.dtype}; 8-bit pictures: color.fast or / 255"
+        )
     return image if image.dtype == torch.float64 else image.float()
 
 
@@ -79,11 +81,13 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
 
     Raises:
         TypeError: not a floating-point tensor.
-        ValueError: another shape, or values above 1.5 (a 0..255 picture, which would give L in the thousands).
+        ValueError: another shape, or values above 1.5 (a 0..255 picture would give L in the thousands).
     """
     rgb = _checked(rgb, "rgb")
     if rgb.numel() and rgb.detach().amax() > 1.5:
-        raise ValueError(f"rgb must lie in 0..1, its largest value is {rgb.detach().amax():.4g}; divide by 255")
+        raise ValueError(
+            f"rgb must lie in 0..1, its largest value is {rgb.detach().amax():.4g}; divide by 255"
+        )
     with torch.autocast(rgb.device.type, enabled=False):
         xyz = _mix(RGB_TO_XYZ, srgb_to_linear(rgb).unbind(-3))
         fx, fy, fz = (_cie_f(value / white) for value, white in zip(xyz, WHITE_D65, strict=True))

@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gan_colorize.color.bins import NUM_BINS, bin_centres
-from gan_colorize.color.targets import SoftEncoder
+from .bins import NUM_BINS, bin_centres
+from .targets import SoftEncoder
 
 # Section 2.2: "lambda = 1/2 and sigma = 5 worked well".
 SMOOTHING_SIGMA = 5.0

@@ -1,6 +1,6 @@
 """Soft targets: what share of a pixel's colour each of its nearest bins holds.
 
-Zhang, Isola, Efros 2016, section 2.1: the 5 nearest bins, weighted by a Gaussian of their distance (sigma = 5).
+Zhang, Isola, Efros 2016, section 2.1: the 5 nearest bins, weighted by a Gaussian of their distance (sigma 5).
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gan_colorize.color.bins import NUM_BINS, bin_centres
+from .bins import NUM_BINS, bin_centres
+from .threads import one_thread
 
 NEIGHBOURS = 5
 SIGMA = 5.0
@@ -50,9 +51,9 @@ def encode_exact(ab: Tensor, neighbours: int = NEIGHBOURS, sigma: float = SIGMA)
 class SoftEncoder(nn.Module):
     """Soft encoding by lookup: a table names a pixel's nearest bins, their weights are then computed exactly.
 
-    The table's cells share their edges with the lines on which the set of nearest bins changes (multiples of 5),
-    except for the diagonals between them. Only there, and there only among bins at nearly the same distance, may
-    the last neighbour differ from the exact one.
+    The table's cells share their edges with the lines on which the set of nearest bins changes (multiples
+    of 5), except for the diagonals between them. Only there, among bins at nearly the same distance, may
+    the last neighbour differ from the exact one: 0.2 % of the mass on average.
 
     Args:
         neighbours: how many bins share a pixel (5 in the paper, 10 in its released training code).
@@ -60,9 +61,7 @@ class SoftEncoder(nn.Module):
         table_step: size of a table cell in ab units.
     """
 
-    def __init__(
-        self, neighbours: int = NEIGHBOURS, sigma: float = SIGMA, table_step: float = 1.0
-    ) -> None:
+    def __init__(self, neighbours: int = NEIGHBOURS, sigma: float = SIGMA, table_step: float = 1.0) -> None:
         super().__init__()
         if not 1 <= neighbours <= NUM_BINS:
             raise ValueError(f"neighbours must be 1 to {NUM_BINS}, got {neighbours}")
@@ -78,11 +77,12 @@ class SoftEncoder(nn.Module):
         self.register_buffer("centres", bin_centres(), persistent=False)
 
     @torch.no_grad()
+    @one_thread()
     def forward(self, ab: Tensor) -> tuple[Tensor, Tensor]:
         """Encode ab (N, 2, h, w), any float type, on the module's device.
 
         Returns:
-            indices (N, k, h, w) int64, about nearest first, and weights (N, k, h, w) float32 summing to 1 over k.
+            indices (N, k, h, w) int64, about nearest first; weights (N, k, h, w) float32 summing to 1 over k.
         """
         ab = ab.float()
         cell = ((ab - _TABLE_MIN) / self.table_step).long().clamp_(0, self.side - 1)
