@@ -48,10 +48,13 @@ def command(
     from ..config import config_yaml, load_config
 
     continuing = resume and output is not None and (output / "last" / "state.pt").is_file()
-    if continuing and config_path is None:
-        config_path = output / "config.yaml"
-    config = load_config(config_path, overrides)
-    if init is not None and not continuing:
+    saved = output / "config.yaml" if continuing else None
+    config = load_config(config_path or saved, overrides)
+    if saved is not None:
+        # Schedules may change under way; the networks are what the state was saved of.
+        before = load_config(saved)
+        config.model, config.discriminator = before.model, before.discriminator
+    elif init is not None:
         _adopt_architecture(config, init)
     if dry_run:
         click.echo(config_yaml(config), nl=False)

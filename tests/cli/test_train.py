@@ -103,6 +103,22 @@ def test_bad_init_weights(pictures, tmp_path, kind):
     one_line(run("--data", pictures, "--output", tmp_path / "run", "--init", path), "weights.safetensors")
 
 
+def test_resuming_an_initialised_run_keeps_its_architecture(pictures, tmp_path, settings):
+    """--init decides the network; the same command with --resume must not fall back to the config's."""
+    short = ["--data", pictures, "--device", "cpu", "--set"]
+    phase = "phases=[{train: generator, images: %d, crop_size: 64, batch_size: 4}]"
+    first = run(*short, phase % 8, "--output", tmp_path / "first", *settings[:-1], phase % 8)
+    assert first.exit_code == 0, first.output
+    plain = [v for v in settings if "model.options" not in v and v != "--set"]
+    plain = [argument for override in plain[:-1] for argument in ("--set", override)]
+    again = ["--init", tmp_path / "first", "--output", tmp_path / "second", "--resume", *plain]
+    for images in (8, 16):
+        result = run(*short, phase % images, *again)
+        assert result.exit_code == 0, result.output
+    lines = (tmp_path / "second" / "stats.jsonl").read_text().splitlines()
+    assert [json.loads(line)["images"] for line in lines if "rate" in line] == [8, 16]
+
+
 def start(pictures, folder, settings, *extra):
     command = [sys.executable, "-m", "gan_colorize", "train", "--data", pictures, "--output", folder]
     command += [*settings, "--device", "cpu", "--set", "phases[0].images=160", *extra]
