@@ -20,16 +20,17 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from gan_colorize.config import Config, Phase, load_config
+from gan_colorize.devices import choose_dtype
 from gan_colorize.models import create_discriminator, create_model
 from gan_colorize.training import loop
-from gan_colorize.training.optim import adamw, choose_precision
+from gan_colorize.training.optim import Precision, adamw
 from gan_colorize.training.setup import prepare_data
 
 
 def bare(config: Config, steps: int) -> float:
     """Seconds an image of forward + backward + step of the generator on random input, nothing else."""
     phase, device = config.phases[0], torch.device("cpu")
-    precision = choose_precision(config.run.precision, device)
+    precision = Precision(device, choose_dtype(config.run.precision, device))
     model = create_model(config.model.name, config.model.options).to(memory_format=torch.channels_last)
     optimizer = adamw(model, 1e-4, [0.9, 0.99], 0.01)
     discriminator = create_discriminator(config.discriminator.name, config.discriminator.options)
