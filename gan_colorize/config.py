@@ -14,6 +14,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from .devices import PRECISIONS
 from .errors import UserError
 from .files import atomic_path
 
@@ -234,8 +235,7 @@ def _check(config: Config) -> None:
     kinds = ("hinge", "least_squares", "non_saturating")
     kind = config.loss.adversarial_kind
     need(kind in kinds, "loss.adversarial_kind", kind, f"one of {', '.join(kinds)}")
-    precisions = ("auto", "fp32", "bf16", "fp16")
-    need(run.precision in precisions, "run.precision", run.precision, f"one of {', '.join(precisions)}")
+    need(run.precision in PRECISIONS, "run.precision", run.precision, f"one of {', '.join(PRECISIONS)}")
     best = ("loss", "psnr", "lpips")
     need(run.best_by in best, "run.best_by", run.best_by, f"one of {', '.join(best)}")
     for key in ("log_every", "validate_every", "checkpoint_every"):

@@ -1,12 +1,19 @@
-"""One decision about where the work runs."""
+"""One decision about where the work runs and in which arithmetic."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
 
 def choose_device(name: str = "auto") -> str:
-    """"auto" is CUDA, else MPS, else the CPU; any other name must be there.
+    """``auto`` is CUDA, else MPS, else the CPU; any other name must be there.
 
     Raises:
         UserError: no such device on this machine.
@@ -29,3 +36,38 @@ def choose_device(name: str = "auto") -> str:
     if missing.get(device.type, True):
         raise UserError(f"--device {name}: not available here; use auto or cpu")
     return name
+
+
+def choose_dtype(name: str, device: torch.device) -> torch.dtype:
+    """The arithmetic of a network; ``auto`` takes a half type only where the hardware multiplies in it.
+
+    Emulated bfloat16 is slower than float32, and CPUs have no matrix units for float16.
+
+    Args:
+        name: one of :data:`PRECISIONS`.
+        device: where the network runs.
+
+    Raises:
+        UserError: unknown name, or fp16 on a CPU.
+    """
+    import torch
+
+    if name not in PRECISIONS:
+        raise UserError(f"precision {name}: unknown; use {', '.join(PRECISIONS)}")
+    if name == "fp16" and device.type == "cpu":
+        raise UserError("precision fp16: not on a CPU; use auto, fp32 or bf16")
+    if name != "auto":
+        return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[name]
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if native else torch.float16
+    if device.type == "cpu" and _cpu_multiplies_bf16():
+        return torch.bfloat16
+    return torch.float32
+
+
+def _cpu_multiplies_bf16() -> bool:
+    import torch
+
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(value is True for name, value in capabilities.items() if "bf16" in name)

@@ -36,7 +36,7 @@ FORMATS = ("jpg", "png", "webp", "tiff", "avif")
 @click.option("--overwrite", is_flag=True, help="Replace results that exist (never an input).")
 @click.option("--skip-existing", is_flag=True, help="Leave out inputs whose results exist.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N, mps.")
-@click.option("--precision", default="auto", show_default=True, help="float32, bfloat16, float16.")
+@click.option("--precision", default="auto", show_default=True, help="auto, fp32, bf16, fp16.")
 @click.option("--batch-size", type=click.IntRange(1), help="Photographs at once. [default: by device]")
 def command(
     inputs: tuple[str, ...],

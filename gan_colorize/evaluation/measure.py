@@ -37,7 +37,7 @@ class Measure:
     """
 
     def __init__(self, model: nn.Module, device: str, temperature: float | None, lpips: Lpips | None) -> None:
-        self.predictor = Predictor(model, device, "float32")
+        self.predictor = Predictor(model, device, "fp32")
         self.name, self.contract, self.lpips = model.name, model.contract, lpips
         self.temperature = self.predictor.temperature if temperature is None else temperature
         self.encoder = _soft_encoder()

@@ -139,6 +139,6 @@ def _nothing_measured(read: int, grey: int, broken: list[dict[str, str]]) -> str
 def _software() -> dict[str, str]:
     from importlib.metadata import version
 
-    packages = ("torch", "torchvision", "kornia", "lpips", "pillow", "numpy")
+    packages = ("torch", "torchvision", "lpips", "pillow", "numpy")
     ours = {"gan_colorize": __version__, "python": platform.python_version()}
     return ours | {name: version(name) for name in packages}

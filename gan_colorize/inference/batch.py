@@ -20,8 +20,8 @@ from ..errors import UserError
 from ..files import atomic_path
 from .colorizer import confidence_map, notices
 from .plan import Job
-from .precision import is_out_of_memory
 from .predictor import Chroma, Predictor, Seen, Settings
+from .ready import is_out_of_memory
 from .upsample import render
 
 # Photographs being worked on hold about 12 bytes a pixel: together some 800 MB, or one huge scan alone.

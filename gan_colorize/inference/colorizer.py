@@ -46,7 +46,7 @@ class Colorizer:
     Args:
         model: "default", a .safetensors file, a run folder, or a network that carries its contract.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
-        precision: "auto", "float32", "bfloat16" or "float16".
+        precision: "auto", "fp32", "bf16" or "fp16".
 
     Raises:
         UserError: the model cannot be loaded or the device is not there.

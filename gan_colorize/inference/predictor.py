@@ -10,10 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..color import decode
+from ..devices import choose_dtype
 from ..errors import UserError
 from ..models.contract import Conditions, Prediction
 from ..zoo.checkpoint import default_temperature, working_size
-from .precision import choose_precision, ready_for_inference
+from .ready import ready_for_inference
 from .working_size import pad_to_multiple, shrink, working_shape
 
 
@@ -69,7 +70,7 @@ class Predictor:
 
     def __init__(self, model: nn.Module, device: str = "cpu", precision: str = "auto") -> None:
         self.device = torch.device(device)
-        self.dtype = choose_precision(precision, self.device)
+        self.dtype = choose_dtype(precision, self.device)
         self.contract = model.contract
         self.size, self.temperature = working_size(model), default_temperature(model)
         self.model = ready_for_inference(model, self.device)

@@ -20,6 +20,7 @@ from ..config import Config, Phase, save_config
 from ..data.folder import ImageSource
 from ..data.loader import TrainingStream
 from ..data.scan import Scan
+from ..devices import choose_dtype
 from ..errors import UserError
 from ..files import atomic_path
 from ..losses.perceptual import PerceptualLoss
@@ -29,7 +30,7 @@ from .batch import BatchMaker
 from .curves import draw_curves
 from .ema import Average
 from .gan_step import GanStep, Networks
-from .optim import Precision, adamw, choose_precision, rate_factor, set_rate
+from .optim import Precision, adamw, rate_factor, set_rate
 from .runlog import RunLog
 from .state import RunState
 from .validate import Validator
@@ -57,7 +58,8 @@ def train(
         UserError: repeated non-finite losses, an unreadable state, a full disk.
     """
     torch.manual_seed(config.run.seed)
-    precision = choose_precision(config.run.precision, torch.device(device))
+    place = torch.device(device)
+    precision = Precision(place, choose_dtype(config.run.precision, place))
     generator = create_model(config.model.name, config.model.options)
     if init is not None:
         _load_weights(generator, init)

@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from ..config import Optimizer, Phase
-from ..errors import UserError
 
 
 @dataclass(frozen=True)
@@ -30,27 +29,6 @@ class Precision:
     def scaler(self) -> torch.amp.GradScaler:
         """A gradient scaler that does nothing unless the precision is fp16."""
         return torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
-
-
-def choose_precision(name: str, device: torch.device) -> Precision:
-    """ "auto" is bf16 where the hardware multiplies it fast, else fp32 (CPU, MPS) or fp16 (old CUDA)."""
-    if name == "auto":
-        if device.type == "cuda":
-            name = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-        elif device.type == "cpu" and torch.backends.mkldnn.is_available():
-            name = "bf16" if _cpu_has_bf16() else "fp32"
-        else:
-            name = "fp32"
-    if name == "fp16" and device.type == "cpu":
-        raise UserError("run.precision: fp16 needs a GPU; use bf16 or fp32 on the CPU")
-    return Precision(device, {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[name])
-
-
-def _cpu_has_bf16() -> bool:
-    """Without the instructions bf16 is emulated, several times slower than fp32."""
-    capable = getattr(torch.backends.cpu, "get_cpu_capability", lambda: "")()
-    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported", "_is_arm_bf16_supported")
-    return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes) or "SVE256" in capable
 
 
 def adamw(

@@ -57,7 +57,7 @@ def colorize(run, weights):
     """The verb colorize with the tiny weights on the CPU, in float32 for repeatable results."""
 
     def invoke(*arguments):
-        return run("colorize", *arguments, "--model", weights, "--device", "cpu", "--precision", "float32")
+        return run("colorize", *arguments, "--model", weights, "--device", "cpu", "--precision", "fp32")
 
     return invoke
 

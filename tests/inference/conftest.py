@@ -34,7 +34,7 @@ def network():
 
 @pytest.fixture(scope="session")
 def predictor(network):
-    return Predictor(network, "cpu", "float32")
+    return Predictor(network, "cpu", "fp32")
 
 
 @pytest.fixture(scope="session")

@@ -124,7 +124,7 @@ def test_out_of_memory_halves_the_batch_aloud(network, tmp_path, grey_picture):
         jobs.append(Job(path, (tmp_path / "out" / path.name,)))
     lines = []
     results = list(
-        colour_files(Small(network, "cpu", "float32"), jobs, Settings(), batch_size=8, say=lines.append)
+        colour_files(Small(network, "cpu", "fp32"), jobs, Settings(), batch_size=8, say=lines.append)
     )
     assert [result.error for result in results] == [None] * 8
     assert lines[0] == "out of memory with 8 photographs at once; going on with 4"
@@ -132,7 +132,7 @@ def test_out_of_memory_halves_the_batch_aloud(network, tmp_path, grey_picture):
 
 
 def test_out_of_memory_with_one_photograph_is_its_failure(network, jobs):
-    small = Small(network, "cpu", "float32")
+    small = Small(network, "cpu", "fp32")
     small.most = 0
     (result,) = colour_files(small, jobs[:1], Settings())
     assert result.status == "failed"

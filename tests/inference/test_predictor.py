@@ -64,7 +64,7 @@ def test_decoded_by_the_models_temperature_unless_told(predictor, network):
 def test_bfloat16_changes_little(predictor, network):
     plane = lightness(64, 64)
     (full,), (half,) = (
-        chroma(one, [plane], temperature=1.0) for one in (predictor, Predictor(network, "cpu", "bfloat16"))
+        chroma(one, [plane], temperature=1.0) for one in (predictor, Predictor(network, "cpu", "bf16"))
     )
     assert half.ab[0].dtype == np.float32
     assert np.abs(full.ab[0] - half.ab[0]).mean() < 0.03 * np.abs(full.ab[0]).mean() + 0.5
@@ -129,7 +129,7 @@ def test_conditions_reach_the_network(network):
             assert conditions.saturation.tolist() == [[0.25]]
             return super().forward(plane, None)
 
-    spy = Predictor(network, "cpu", "float32")
+    spy = Predictor(network, "cpu", "fp32")
     spy.model.__class__ = Listening
     spy.predict([spy.see(lightness(64, 64))], Conditions(saturation=torch.tensor([[0.25]])))
 

@@ -8,11 +8,10 @@ import torch
 from PIL import Image
 
 from gan_colorize.config import Optimizer, Phase
-from gan_colorize.errors import UserError
 from gan_colorize.training.curves import draw_curves
 from gan_colorize.training.ema import Average
 from gan_colorize.training.gan_step import enlarge
-from gan_colorize.training.optim import adamw, choose_precision, rate_factor, set_rate
+from gan_colorize.training.optim import Precision, adamw, rate_factor, set_rate
 from gan_colorize.training.runlog import RunLog
 
 
@@ -53,13 +52,13 @@ def test_early_average_is_short():
     assert average.model.weight.item() == pytest.approx(0.5)
 
 
-def test_precision_names():
+def test_only_fp16_scales_its_gradients():
     cpu = torch.device("cpu")
-    assert choose_precision("fp32", cpu).dtype == torch.float32
-    assert choose_precision("bf16", cpu).dtype == torch.bfloat16
-    assert not choose_precision("bf16", cpu).scaler().is_enabled()
-    with pytest.raises(UserError, match="fp16 needs a GPU"):
-        choose_precision("fp16", cpu)
+    assert not Precision(cpu, torch.bfloat16).scaler().is_enabled()
+    with Precision(cpu, torch.bfloat16).autocast():
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
+    with Precision(cpu, torch.float32).autocast():
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
 
 
 def test_enlarging_is_centre_aligned():

@@ -1,12 +1,10 @@
-"""The network made ready for inference is the same function, and precisions are chosen by the hardware."""
+"""The network made ready for inference is the same function."""
 
 import copy
 
-import pytest
 import torch
 
-from gan_colorize.errors import UserError
-from gan_colorize.inference.precision import choose_precision, is_out_of_memory, ready_for_inference
+from gan_colorize.inference.ready import is_out_of_memory, ready_for_inference
 
 CPU = torch.device("cpu")
 
@@ -21,18 +19,6 @@ def test_folded_network_is_the_same_function(network):
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in ready.modules())
     for name, tensor in network.state_dict().items():
         assert torch.equal(tensor, before[name]), "the caller's network was changed"
-
-
-def test_choices(monkeypatch):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False}, raising=False)
-    assert choose_precision("auto", CPU) is torch.float32
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True}, raising=False)
-    assert choose_precision("auto", CPU) is torch.bfloat16
-    assert choose_precision("float32", CPU) is torch.float32
-    with pytest.raises(UserError, match="float16"):
-        choose_precision("float16", CPU)
-    with pytest.raises(UserError, match="auto, float32"):
-        choose_precision("fp8", CPU)
 
 
 def test_out_of_memory_is_told_from_other_errors():
