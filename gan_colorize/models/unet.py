@@ -95,7 +95,8 @@ class UNet(nn.Module):
         x = x + self._global(x, wishes)[..., None, None]
         x = self.blocks[0](x)
         for reduce, skip, blocks in zip(self.reduce, self.skip, self.blocks[1:], strict=True):
-            deeper = F.interpolate(reduce(x), scale_factor=2.0, mode="nearest")
+            # Bilinear: nearest leaves the borders of the 32-pixel cells visible as seams in flat areas.
+            deeper = F.interpolate(reduce(x), scale_factor=2.0, mode="bilinear", align_corners=False)
             x = deeper + skip(features.pop())
             if blocks is self.blocks[-1] and hints is not None:
                 x = x + self.hint_decoder(_pool_hints(hints, self.contract.output_stride))

@@ -244,7 +244,9 @@ def test_pool_survives_a_kill(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="process groups and SIGINT")
 def test_interrupt_ends_everything_at_once() -> None:
     """Ctrl-C goes to the whole group; the workers, a minute from done, must neither go on nor print."""
-    code = "import pool_work as w; from gan_colorize.data.scan_pool import run_chunks as r\n"
+    code = "import signal, pool_work as w; from gan_colorize.data.scan_pool import run_chunks as r\n"
+    # A shell's background job starts with SIGINT ignored, and its children inherit that.
+    code += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     code += (
         "if __name__ == '__main__':\n    print('go', flush=True)\n    list(r(w.slow, None, [[0], [1]], 2))"
     )
