@@ -14,12 +14,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from gan_colorize.training.checkpoints import OWN_KEYS
 from gan_colorize.zoo.checkpoint import load_model, read_metadata, save_model
 
 TARGET = Path(__file__).resolve().parents[1] / "gan_colorize" / "zoo" / "weights" / "default.safetensors"
 LARGEST_MEGABYTES = 16.0
-# Written by save_model itself.
-_OWN = ("model", "options", "bins_hash", "format_version")
 
 
 def main() -> int:
@@ -29,7 +28,7 @@ def main() -> int:
     parser.add_argument("--temperature", type=float)
     parser.add_argument("--working-size", type=int)
     options = parser.parse_args()
-    metadata = {key: value for key, value in read_metadata(options.run).items() if key not in _OWN}
+    metadata = {key: value for key, value in read_metadata(options.run).items() if key not in OWN_KEYS}
     if options.temperature is not None:
         metadata["temperature"] = options.temperature
     if options.working_size is not None:

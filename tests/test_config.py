@@ -20,7 +20,7 @@ def test_paper_constants_are_the_defaults():
     config = load_config()
     target = config.target
     assert (target.neighbours, target.sigma, target.uniform_share, target.prior_sigma) == (5, 5.0, 0.5, 5.0)
-    assert config.run.temperature == config.loss.temperature == 0.38
+    assert config.loss.temperature == 0.38
 
 
 def test_file_then_overrides(tmp_path):
@@ -54,6 +54,23 @@ def test_there_and_back(tmp_path):
         ("target.sigma=-1", "above 0"),
         ("run.precision=int8", "one of auto"),
         ("nonsense", "expected key=value"),
+        ("modle.options.encoder=mobilenet_v2", "there is no modle.options.encoder"),
+        ("phases[x].images=3", "phases[x].images=3"),
+        ("phases=[]", "at least one phase"),
+        ("phases[0].learning_rate=-1", "phases[0].learning_rate: -1.0 must be at least 0"),
+        ("phases[0].images=0", "at least 1"),
+        ("loss.classification=0", "no term above 0 for phases[0]"),
+        ("loss.adversarial=-1", "loss.adversarial: -1.0 must be at least 0"),
+        ("optimizer.ema_images=0", "above 0"),
+        ("optimizer.clip_gradient=0", "above 0"),
+        ("optimizer.learning_rate=nan", "optimizer.learning_rate: nan"),
+        ("optimizer.betas=[0.9]", "two numbers"),
+        ("optimizer.betas=[0.9,1.5]", "two numbers"),
+        ("data.validation_size=0", "a multiple of 32"),
+        ("data.min_colourfulness=nan", "at least 0"),
+        ("target.prior_sigma=0", "above 0"),
+        ("run.seed=-1", "at least 0"),
+        ("run.working_size=-5", "at least 0"),
     ],
 )
 def test_a_wrong_override_is_named(override, message):
@@ -68,7 +85,10 @@ def test_a_wrong_override_is_named(override, message):
         ("data: {hintz: 1}", "hintz"),
         ("data: {workers: many}", "many"),
         ("data: [1, 2", "not a YAML file"),
-        ("- 1", "found a list"),
+        ("- 1", "found something else"),
+        ("5", "c.yaml"),
+        ("phases: {train: both}", "c.yaml"),
+        ("run: {licence: '${nothing}'}", "nothing"),
     ],
 )
 def test_a_wrong_file_is_named(tmp_path, text, message):

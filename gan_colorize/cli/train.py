@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -70,7 +72,7 @@ def command(
     from ..training.setup import prepare_data
 
     chosen = choose_device(device)
-    data = prepare_data(config, list(data_paths), list(validation_paths), _say, _scan_progress)
+    data = prepare_data(config, list(data_paths), list(validation_paths), output, _say, _scan_progress)
     finished = train(config, data, output, chosen, continuing, None if continuing else init)
     if not finished:
         _say(f"resume with: {_resume_command()}")
@@ -81,9 +83,9 @@ def _adopt_architecture(config: object, init: Path) -> None:
     import json
 
     from ..errors import UserError
-    from ..zoo.checkpoint import read_metadata
+    from ..zoo.checkpoint import model_metadata
 
-    metadata = read_metadata(init)
+    metadata = model_metadata(init)
     options = json.loads(metadata["options"])
     asked = {key: value for key, value in config.model.options.items() if options.get(key) != value}
     if asked:
@@ -99,7 +101,8 @@ def _check_output(output: Path, resume: bool) -> None:
 
     if output.is_file():
         raise UserError(f"--output {output}: is a file; name a folder")
-    if not resume and output.is_dir() and any(output.iterdir()):
+    # A run that found nothing to learn from leaves only its list.
+    if not resume and output.is_dir() and any(path.name != "skipped.txt" for path in output.iterdir()):
         raise UserError(f"--output {output}: not empty; add --resume to continue it or name another folder")
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -109,7 +112,8 @@ def _check_output(output: Path, resume: bool) -> None:
 
 def _resume_command() -> str:
     arguments = sys.argv[1:] if "--resume" in sys.argv else [*sys.argv[1:], "--resume"]
-    return f"gan-colorize {shlex.join(arguments)}"
+    # cmd.exe knows no single quotes.
+    return f"gan-colorize {subprocess.list2cmdline(arguments) if os.name == 'nt' else shlex.join(arguments)}"
 
 
 def _say(message: str) -> None:

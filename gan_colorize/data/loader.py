@@ -82,7 +82,7 @@ class TrainingStream:
         self._reported: set[str] = set()
 
     def __iter__(self) -> Iterator[RawBatch]:
-        for batch, failures in self._loader:
+        for batch, failures in self._batches():
             for failure in failures:
                 if failure not in self._reported:
                     self._reported.add(failure)
@@ -90,6 +90,16 @@ class TrainingStream:
             if batch is None:  # told here: a worker's own exception arrives as a page of traceback
                 raise UserError(f"no image can be read any more; the last: {failures[-1]}")
             yield batch
+
+    def _batches(self) -> Iterator[tuple[RawBatch | None, list[str]]]:
+        try:
+            yield from self._loader
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise UserError(
+                "a data worker died (out of memory?); lower data.workers and go on with --resume"
+            ) from error
 
 
 def _leave_signals_to_the_parent(worker: int) -> None:
@@ -124,6 +134,7 @@ class _Batches(Dataset):
         seed: int,
     ) -> None:
         self._source, self._cache, self._indices = source, scan.cache, indices
+        self._short_side = scan.short_side
         self._batch_size, self._crop_size, self._min_scale, self._seed = (
             batch_size,
             crop_size,
@@ -152,8 +163,8 @@ class _Batches(Dataset):
             try:
                 if self._cache is not None:
                     return self._cache.read(index)
-                # Twice the crop: a box of half the picture still has every pixel of the crop.
-                return read_rgb8(self._source.read(index), short_side=2 * self._crop_size)
+                # The pixels that the cache would hold: with or without it the stream is the same.
+                return read_rgb8(self._source.read(index), short_side=self._short_side)
             except UserError as error:
                 name = self._source.name(index)
                 failures.append(str(error) if name in str(error) else f"{name}: {error}")

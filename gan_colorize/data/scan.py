@@ -43,6 +43,7 @@ class Scan:
     broken:    (name, reason) of images that cannot be used: unreadable or too small.
     greyish:   names of images with too little colour to learn from.
     histogram: (313,) float64, the share of every ab bin, each kept image counting 1.
+    short_side: at which the images were read, and are to be read.
     cache:     the pixels of the kept images, or None when they do not fit.
     """
 
@@ -50,6 +51,7 @@ class Scan:
     broken: list[tuple[str, str]]
     greyish: list[str]
     histogram: np.ndarray
+    short_side: int
     cache: PixelCache | None = None
 
 
@@ -68,7 +70,7 @@ def scan_source(
     source: ImageSource,
     *,
     min_colourfulness: float,
-    pixel_cache_short_side: int | None,
+    short_side: int,
     cache_gigabytes: float,
     workers: int,
     progress: Progress | None = None,
@@ -78,8 +80,9 @@ def scan_source(
     Args:
         source: what to look at; it is pickled into worker processes.
         min_colourfulness: images with a lower Hasler-Süsstrunk colourfulness (0..~150) are left out.
-        pixel_cache_short_side: pictures are kept on disk with this short side at most; None keeps none.
-        cache_gigabytes: the most that those pixels may take; more, and training decodes files instead.
+        short_side: pictures are read, judged and kept with this short side at most.
+        cache_gigabytes: the most that the pixels may take on disk; more, and training decodes files to the
+            same pixels instead. 0 keeps none.
         workers: processes; 0 works in this one. With workers, a script must be importable without side
             effects (``if __name__ == "__main__"``), as everywhere in multiprocessing.
         progress: called with (images done, images in all).
@@ -91,15 +94,15 @@ def scan_source(
         "version": _VERSION,
         "source": source.fingerprint(),
         "min_colourfulness": float(min_colourfulness),
-        "short_side": pixel_cache_short_side,
-        "gigabytes": float(cache_gigabytes) if pixel_cache_short_side else 0.0,
+        "short_side": short_side,
+        "gigabytes": float(cache_gigabytes),
     }
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:24]
     stored = cache_dir() / "scans" / f"{key}.npz"
     found = _load(stored)
     if found is None:
         _forget(stored.parent)
-        task = ScanTask(source, pixel_cache_short_side, min_colourfulness)
+        task = ScanTask(source, short_side, cache_gigabytes > 0, min_colourfulness)
         found = _scan(source, task, cache_gigabytes, workers, progress, stored.with_suffix(".pixels"))
         if len(found.kept):
             _save(found, stored)
@@ -109,6 +112,7 @@ def scan_source(
         greyish=[source.name(index) for index in found.greyish],
         histogram=found.histogram,
         cache=found.cache,
+        short_side=short_side,
     )
     if len(scan.kept) == 0:
         raise UserError(_nothing_left(source, scan, min_colourfulness))
@@ -132,7 +136,7 @@ def _scan(
     histograms: dict[int, np.ndarray] = {}
     done = 0
     with (
-        PixelCacheWriter(pixels, gigabytes if task.short_side else 0.0) as writer,
+        PixelCacheWriter(pixels, gigabytes) as writer,
         closing(run_chunks(inspect_chunk, task, chunks, workers if total > _CHUNK else 0)) as results,
     ):
         for chunk, result in results:

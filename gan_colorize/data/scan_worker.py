@@ -14,8 +14,6 @@ from .image_io import read_rgb8
 
 # Pictures below this cannot fill even one cell of the logits in a meaningful way.
 SMALLEST_SIDE = 16
-# Without a pixel cache the statistics are taken at this size: as good, and the cost is bounded.
-_STATISTICS_SHORT_SIDE = 128
 # Chroma is learned at a quarter of the input's size, so that is where its distribution is counted.
 _STRIDE = 4
 
@@ -25,7 +23,8 @@ class ScanTask:
     """What every worker gets once."""
 
     source: ImageSource
-    short_side: int | None
+    short_side: int
+    keep_pixels: bool
     min_colourfulness: float
 
 
@@ -45,7 +44,7 @@ def inspect_chunk(task: ScanTask, chunk: list[int]) -> ChunkResult:
     result = ChunkResult()
     for index in chunk:
         try:
-            rgb8 = read_rgb8(task.source.read(index), task.short_side or _STATISTICS_SHORT_SIDE)
+            rgb8 = read_rgb8(task.source.read(index), task.short_side)
         except UserError as error:
             result.broken.append((index, str(error)))
             continue
@@ -55,7 +54,7 @@ def inspect_chunk(task: ScanTask, chunk: list[int]) -> ChunkResult:
         elif colourfulness(rgb8) < task.min_colourfulness:
             result.greyish.append(index)
         else:
-            result.kept.append((index, rgb8 if task.short_side else None))
+            result.kept.append((index, rgb8 if task.keep_pixels else None))
             result.histogram += _histogram(rgb8)
     return result
 

@@ -6,9 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..config_checks import ADVERSARIAL
 from ..errors import UserError
-
-KINDS = ("hinge", "least_squares", "non_saturating")
 
 
 def discriminator_loss(kind: str, real: Tensor, fake: Tensor) -> Tensor:
@@ -48,4 +47,4 @@ def r1_penalty(scores: Tensor, inputs: Tensor) -> Tensor:
 
 
 def _unknown(kind: str) -> UserError:
-    return UserError(f"loss.adversarial_kind: no loss {kind!r}; there are {', '.join(KINDS)}")
+    return UserError(f"loss.adversarial_kind: no loss {kind!r}; there are {', '.join(ADVERSARIAL)}")

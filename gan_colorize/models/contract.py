@@ -16,14 +16,12 @@ class Conditions:
     mask:       (N, 1, H, W) 1 where a hint is given, else 0.
     histogram:  (N, 313) distribution over the ab bins; a row of zeros means "not given".
     saturation: (N, 1) mean HSV saturation 0..1; a negative value means "not given".
-    palette:    (N, K, 3) Lab colours, for networks that take one.
     """
 
     hints: Tensor | None = None
     mask: Tensor | None = None
     histogram: Tensor | None = None
     saturation: Tensor | None = None
-    palette: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Conditions:
         """The same wishes with every tensor on ``device``."""

@@ -36,7 +36,7 @@ class BackboneEncoder(nn.Module):
     """A torchvision classifier cut into five stages, its first convolution summed over R, G and B.
 
     With equal channels, a convolution over RGB is the convolution of the grey picture with the summed
-    kernel, so pretrained weights keep their meaning on lightness (L / 100 is within 0.03 of the
+    kernel, so pretrained weights keep their meaning on lightness (L / 100 is within 0.035 of the
     sRGB-encoded grey value).
     """
 

@@ -14,15 +14,17 @@ from ..errors import UserError
 @dataclass(frozen=True)
 class PatchGANOptions:
     """width: channels of the first layer; layers: stride-2 layers (3 gives the 70x70 field);
-    norm: "spectral", "batch" or "none"."""
+    norm: "spectral" or "none". (Batch statistics would tell a batch of truths from a batch of guesses.)"""
 
     width: int = 64
     layers: int = 3
     norm: str = "spectral"
 
     def __post_init__(self) -> None:
-        if self.norm not in ("spectral", "batch", "none"):
-            raise UserError(f"discriminator.options.norm: {self.norm!r} is not spectral, batch or none")
+        if self.norm not in ("spectral", "none"):
+            raise UserError(f"discriminator.options.norm: {self.norm!r} is not spectral or none")
+        if not 1 <= self.layers <= 4 or self.width < 1:
+            raise UserError("discriminator.options: layers must be 1 to 4 and width at least 1")
 
 
 class PatchGAN(nn.Module):
@@ -32,28 +34,17 @@ class PatchGAN(nn.Module):
         super().__init__()
         self.receptive_field = 1
         widths = [min(options.width * 2**i, options.width * 8) for i in range(options.layers + 1)]
+        wrap = spectral_norm if options.norm == "spectral" else lambda layer: layer
         modules: list[nn.Module] = []
         inputs = 3
         strides = [2] * options.layers + [1]
-        for index, (width, stride) in enumerate(zip(widths, strides, strict=True)):
-            # The first layer sees raw colours, whose statistics are the evidence: never normalised.
-            modules += _layer(
-                inputs, width, stride, "none" if index == 0 and options.norm == "batch" else options.norm
-            )
+        for width, stride in zip(widths, strides, strict=True):
+            modules += [wrap(nn.Conv2d(inputs, width, 4, stride, 1)), nn.LeakyReLU(0.2, inplace=True)]
             inputs = width
-        last = nn.Conv2d(inputs, 1, 4, 1, 1)
-        self.layers = nn.Sequential(*modules, spectral_norm(last) if options.norm == "spectral" else last)
+        self.layers = nn.Sequential(*modules, wrap(nn.Conv2d(inputs, 1, 4, 1, 1)))
         for stride in reversed([*strides, 1]):
             self.receptive_field = self.receptive_field * stride + (4 - stride)
 
     def forward(self, lightness: Tensor, ab: Tensor) -> Tensor:
         """lightness (N, 1, H, W) in 0..100 and ab (N, 2, H, W) in -110..110 -> scores (N, 1, h, w)."""
         return self.layers(torch.cat([lightness / 50.0 - 1.0, ab / 110.0], dim=1))
-
-
-def _layer(inputs: int, outputs: int, stride: int, norm: str) -> list[nn.Module]:
-    conv = nn.Conv2d(inputs, outputs, 4, stride, 1, bias=norm != "batch")
-    layer: list[nn.Module] = [spectral_norm(conv) if norm == "spectral" else conv]
-    if norm == "batch":
-        layer.append(nn.BatchNorm2d(outputs))
-    return [*layer, nn.LeakyReLU(0.2, inplace=True)]

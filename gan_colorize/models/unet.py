@@ -72,7 +72,7 @@ class UNet(nn.Module):
             for width, count in zip(widths, options.decoder_blocks, strict=True)
         )
         self.head = nn.Conv2d(widths[-1], NUM_BINS, 1)
-        for layer in (self.hint_encoder, self.hint_decoder, self.context, self.head):
+        for layer in (self.hint_encoder, self.hint_decoder, self.context):
             nn.init.zeros_(layer.weight)
         nn.init.zeros_(self.context.bias)
         nn.init.normal_(self.head.weight, std=0.01)

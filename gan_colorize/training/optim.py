@@ -38,12 +38,13 @@ def adamw(
 
     Each group keeps its own "scale"; :func:`set_rate` multiplies by it.
     """
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    # Keyed by kind, not by value: the groups of a run stay the same when a resumed run changes the values.
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in module.named_parameters():
-        scale = encoder_rate if name.startswith("encoder.") else 1.0
-        groups.setdefault((scale, decay if parameter.ndim > 1 else 0.0), []).append(parameter)
+        groups.setdefault((name.startswith("encoder."), parameter.ndim > 1), []).append(parameter)
+    kinds = [(encoder_rate if e else 1.0, decay if m else 0.0, p) for (e, m), p in groups.items()]
     return torch.optim.AdamW(
-        [{"params": p, "weight_decay": d, "scale": s, "lr": rate * s} for (s, d), p in groups.items()],
+        [{"params": p, "weight_decay": d, "scale": s, "lr": rate * s} for s, d, p in kinds],
         lr=rate,
         betas=tuple(betas),
     )

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ..errors import UserError
 from ..files import atomic_path
 
 logger = logging.getLogger("gan_colorize.training")
@@ -25,7 +26,10 @@ class RunLog:
         self.folder, self.total = folder, total
         self.stats = folder / "stats.jsonl"
         self._forget_after(images)
-        self._handler = logging.FileHandler(folder / "train.log", encoding="utf-8")
+        try:
+            self._handler = _QuietFileHandler(folder / "train.log", encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"cannot write {folder / 'train.log'}: {error.strerror or error}") from error
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         logging.getLogger("gan_colorize").addHandler(self._handler)
         logging.getLogger("gan_colorize").setLevel(logging.INFO)
@@ -34,10 +38,26 @@ class RunLog:
         self._shown = 0.0
         self._open_line = False
 
+    def __enter__(self) -> RunLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Detach from logging, whatever ended the run; the files stay."""
+        if self._open_line:
+            print(file=sys.stderr)
+        logging.getLogger("gan_colorize").removeHandler(self._handler)
+        self._handler.close()
+        if self._tensorboard is not None:
+            self._tensorboard.close()
+
     def record(self, **values: Any) -> None:
         """Append one line to ``stats.jsonl`` and to TensorBoard."""
-        with self.stats.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(values) + "\n")
+        try:
+            with self.stats.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(values) + "\n")
+        except OSError as error:
+            reason = error.strerror or error
+            raise UserError(f"cannot write {self.stats}: {reason}; make room and use --resume") from error
         if self._tensorboard is not None:
             for key, value in values.items():
                 if isinstance(value, float):
@@ -73,13 +93,6 @@ class RunLog:
             return []
         return [json.loads(line) for line in self.stats.read_text(encoding="utf-8").splitlines()]
 
-    def close(self) -> None:
-        """Detach from logging; the files stay."""
-        logging.getLogger("gan_colorize").removeHandler(self._handler)
-        self._handler.close()
-        if self._tensorboard is not None:
-            self._tensorboard.close()
-
     def _forget_after(self, images: int) -> None:
         """Drop records past the checkpoint that is resumed, and a line that a kill cut short."""
         if not self.stats.exists():
@@ -93,6 +106,13 @@ class RunLog:
                 break
         with atomic_path(self.stats) as temporary:
             temporary.write_text("".join(kept), encoding="utf-8")
+
+
+class _QuietFileHandler(logging.FileHandler):
+    """A log that cannot be written must not bury the reason under logging's own traceback."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
 
 
 def _tensorboard_writer(folder: Path) -> Any:

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ..config import Config
 from ..data.folder import open_sources
 from ..data.loader import load_validation, validation_split
 from ..data.scan import Scan, scan_source
 from ..errors import UserError
+from ..files import atomic_path
 from .loop import TrainingData
 
 # Below this there is nothing to learn from and nothing to hold out.
 _FEWEST = 4
+# More scan processes than this wait for the disk; Windows allows no more than 61.
+_MOST_PROCESSES = 8
 
 
 def prepare_data(
     config: Config,
     paths: list[Path],
     validation: list[Path],
+    folder: Path,
     say: Callable[[str], None],
     progress: Callable[[int, int], None],
 ) -> TrainingData:
     """Open and scan the training pictures; hold out or load the validation pictures.
+
+    What cannot be learnt from is listed in ``folder/skipped.txt``, a line a picture with its reason.
 
     Raises:
         UserError: nothing there, or hardly a picture with colour in it.
@@ -38,14 +44,14 @@ def prepare_data(
     scan = scan_source(
         source,
         min_colourfulness=config.data.min_colourfulness,
-        pixel_cache_short_side=short_side,
+        short_side=short_side,
         cache_gigabytes=config.data.cache_gigabytes,
         # Nothing else runs during the scan: every core may decode.
-        workers=(os.cpu_count() or 1) if config.data.workers else 0,
+        workers=_processes() if config.data.workers else 0,
         progress=progress,
     )
     where = ", ".join(str(path) for path in paths)
-    say(_summary(scan, len(source)))
+    say(_summary(scan, len(source), folder))
     if len(scan.kept) < _FEWEST:
         raise UserError(
             f"--data {where}: {len(scan.kept)} of {len(source)} pictures can be learnt from "
@@ -55,21 +61,34 @@ def prepare_data(
     size = config.data.validation_size
     if validation:
         held_source = open_sources(validation)
-        indices = np.arange(len(held_source))
+        count = min(config.data.validation_images, len(held_source))
+        indices = np.linspace(0, len(held_source) - 1, count).round().astype(int)
         pictures = load_validation(held_source, indices, size)
         train_indices = scan.kept
     else:
         train_indices, held = validation_split(scan, config.data.validation_images, config.run.seed)
         pictures = load_validation(source, held, size)
     say(f"{len(train_indices):,} to learn from, {len(pictures):,} held out")
-    return TrainingData(source, scan, train_indices, torch.as_tensor(pictures))
+    digest = hashlib.sha256(source.fingerprint().encode() + np.asarray(train_indices).tobytes())
+    return TrainingData(source, scan, train_indices, pictures, digest.hexdigest())
 
 
-def _summary(scan: Scan, total: int) -> str:
+def _summary(scan: Scan, total: int, folder: Path) -> str:
     parts = [f"{len(scan.kept):,} of {total:,} pictures are usable"]
     if scan.greyish:
         parts.append(f"{len(scan.greyish):,} have too little colour")
     if scan.broken:
-        listed = "; ".join(f"{name} ({reason})" for name, reason in scan.broken[:5])
-        parts.append(f"{len(scan.broken):,} cannot be read: {listed}{' ...' if len(scan.broken) > 5 else ''}")
+        name, reason = scan.broken[0]
+        parts.append(f"{len(scan.broken):,} cannot be read, such as {name} ({reason})")
+    if scan.greyish or scan.broken:
+        lines = [f"{name}\t{reason}\n" for name, reason in scan.broken]
+        lines += [f"{name}\ttoo little colour\n" for name in scan.greyish]
+        with atomic_path(folder / "skipped.txt") as temporary:
+            temporary.write_text("".join(lines), encoding="utf-8")
+        parts.append(f"all listed in {folder / 'skipped.txt'}")
     return ", ".join(parts)
+
+
+def _processes() -> int:
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(_MOST_PROCESSES, allowed)

@@ -17,6 +17,18 @@ from .gan_step import GanStep, Networks
 
 FORMAT = 1
 
+# What torch and the parts raise on a file that is cut, foreign, or of other networks.
+_UNREADABLE = (
+    OSError,
+    pickle.UnpicklingError,
+    RuntimeError,
+    EOFError,
+    AttributeError,
+    KeyError,
+    TypeError,
+    IndexError,
+)
+
 
 @dataclass
 class Progress:
@@ -36,8 +48,8 @@ class Progress:
 class RunState:
     """The networks, their optimizers, the average and the progress, as one thing to save and restore."""
 
-    def __init__(self, networks: Networks, average: Average, step: GanStep) -> None:
-        self.networks, self.average, self.step = networks, average, step
+    def __init__(self, networks: Networks, average: Average, step: GanStep, data: str) -> None:
+        self.networks, self.average, self.step, self.data = networks, average, step, data
         self.progress = Progress()
         self._good: dict[str, Any] | None = None
 
@@ -55,12 +67,15 @@ class RunState:
     def state_dict(self) -> dict[str, Any]:
         """Plain containers, tensors and numbers only: what ``torch.load(weights_only=True)`` accepts."""
         parts = {name: part.state_dict() for name, part in self._parts().items()}
-        return {"format": FORMAT, "progress": vars(self.progress), **parts}
+        return {"format": FORMAT, "progress": vars(self.progress), "data": self.data, **parts}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Put everything back, progress included."""
+        """Put everything back, progress included. Moments come from the state, settings from the config."""
         for name, part in self._parts().items():
+            settings = [_settings(group) for group in getattr(part, "param_groups", [])]
             part.load_state_dict(state[name])
+            for group, own in zip(getattr(part, "param_groups", []), settings, strict=True):
+                group.update(own)
         self.progress = Progress(**copy.deepcopy(state["progress"]))
 
     def remember(self) -> None:
@@ -79,8 +94,8 @@ class RunState:
         with atomic_path(path) as temporary:
             torch.save(self.state_dict(), temporary)
 
-    def load(self, path: Path) -> None:
-        """Read a training state of the same networks.
+    def load(self, path: Path) -> bool:
+        """Read a training state of the same networks -> whether it was saved with the same photographs.
 
         Raises:
             UserError: cut short, not ours, or of networks of another shape.
@@ -90,8 +105,13 @@ class RunState:
             if state.get("format") != FORMAT:
                 raise UserError(f"{path}: a training state of another version; start a new run with --init")
             self.load_state_dict(state)
-        except (OSError, pickle.UnpicklingError, RuntimeError, EOFError, AttributeError, KeyError) as error:
+            return state["data"] == self.data
+        except _UNREADABLE as error:
             line = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise UserError(
                 f"{path}: cannot resume from it ({line[:120]}); start a new run with --init on its weights"
             ) from error
+
+
+def _settings(group: dict[str, Any]) -> dict[str, Any]:
+    return {key: group[key] for key in ("scale", "weight_decay", "betas")}

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..color.fast import lab_to_rgb8, rgb8_to_lab
 from ..config import Loss
+from ..evaluation.lpips_metric import LpipsUnavailable, find_trunk
 from ..evaluation.quick import quick_metrics
 from ..files import atomic_path
 from ..losses.classification import soft_cross_entropy
@@ -48,7 +49,8 @@ class Validator:
             with precision.autocast():
                 prediction = model(batch.lightness, batch.conditions)
             ab = prediction.decode(self.temperature).float()
-            seen = prediction.decode(self.loss.temperature).float()
+            other = self.temperature != self.loss.temperature and (self.loss.smooth_l1 or self.loss.lpips)
+            seen = prediction.decode(self.loss.temperature).float() if other else ab
             terms = reconstruction_terms(self.loss, batch, prediction, seen, self.perceptual)
             values = dict(terms)
             values["loss"] = sum(getattr(self.loss, name) * value for name, value in terms.items())
@@ -60,8 +62,17 @@ class Validator:
                 totals[name] = totals.get(name, 0.0) + float(value) * len(rgb) / len(self.rgb)
             coloured.append(colour(rgb, ab))
         pictures = torch.cat(coloured)
-        totals |= {k: v for k, v in quick_metrics(self.rgb, pictures).items() if v is not None}
+        metrics = quick_metrics(self.rgb.to(precision.device), pictures.to(precision.device))
+        totals |= {key: value for key, value in metrics.items() if value is not None}
         return totals, pictures
+
+    @staticmethod
+    def measures_lpips() -> bool:
+        """Whether "lpips" will be among the metrics on this machine."""
+        try:
+            return find_trunk("alex").is_file()
+        except LpipsUnavailable:
+            return False
 
     def save_grid(self, pictures: Tensor, path: Path) -> None:
         """Rows of truth | grey | result."""

@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file, save
@@ -67,8 +66,7 @@ def load_model(path_or_name: str | Path = "default", device: torch.device | str 
     from ..models import MODELS, create_model
 
     path = resolve_model(path_or_name)
-    metadata = read_metadata(path)
-    _check_metadata(path, metadata)
+    metadata = model_metadata(path)
     if metadata["bins_hash"] != bins_hash():
         raise UserError(
             f"{path}: was trained on another set of ab bins (hash {metadata['bins_hash'][:12]}..., "
@@ -183,7 +181,10 @@ def _refuse_other_kinds(path: Path, start: bytes) -> None:
     raise UserError(f"{path}: is not a safetensors file")
 
 
-def _check_metadata(path: Path, metadata: dict[str, Any]) -> None:
+def model_metadata(path_or_name: str | Path) -> dict[str, str]:
+    """As :func:`read_metadata`, and a UserError when the file is no model of ours or of another version."""
+    path = resolve_model(path_or_name)
+    metadata = read_metadata(path)
     missing = [key for key in ("format_version", "model", "options", "bins_hash") if key not in metadata]
     if missing:
         raise UserError(f"{path}: is no gan_colorize model (its header lacks {', '.join(missing)})")
@@ -192,6 +193,7 @@ def _check_metadata(path: Path, metadata: dict[str, Any]) -> None:
             f"{path}: has format version {metadata['format_version']}, this release reads "
             f"{FORMAT_VERSION}; update gan_colorize"
         )
+    return metadata
 
 
 def _load_tensors(path: Path, model: nn.Module) -> None:

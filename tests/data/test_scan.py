@@ -25,7 +25,7 @@ from gan_colorize.data.scan_worker import colourfulness
 from gan_colorize.errors import UserError
 from gan_colorize.evaluation.colorfulness import colorfulness
 
-_OPTIONS = {"min_colourfulness": 15.0, "pixel_cache_short_side": 32, "cache_gigabytes": 1.0, "workers": 0}
+_OPTIONS = {"min_colourfulness": 15.0, "short_side": 32, "cache_gigabytes": 1.0, "workers": 0}
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +71,7 @@ def test_pixel_cache_holds_what_was_decoded(folder: Path) -> None:
         assert np.array_equal(scan.cache.read(i), np.asarray(expected))
     with pytest.raises(IndexError):
         scan.cache.read(4)
-    assert scan_source(open_source(folder), **{**_OPTIONS, "pixel_cache_short_side": None}).cache is None
+    assert scan_source(open_source(folder), **{**_OPTIONS, "cache_gigabytes": 0.0}).cache is None
 
 
 def test_histogram_of_one_colour(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_every_image_counts_the_same(tmp_path: Path) -> None:
         Image.new("RGB", (size, size), colour).save(tmp_path / f"{name}.png")
 
     def histogram(path: Path) -> np.ndarray:
-        options = {**_OPTIONS, "min_colourfulness": 0.0, "pixel_cache_short_side": None}
+        options = {**_OPTIONS, "min_colourfulness": 0.0, "cache_gigabytes": 0.0}
         return scan_source(open_source(path), **options).histogram
 
     both = histogram(tmp_path)

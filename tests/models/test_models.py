@@ -98,8 +98,9 @@ def test_grey_first_layer_equals_rgb_with_equal_channels():
     )
 
 
-def test_backbone_stages_have_the_stated_strides_and_widths():
-    encoder = BackboneEncoder("mobilenet_v2").eval()
+@pytest.mark.parametrize("name", BackboneEncoder.CUTS)
+def test_backbone_stages_have_the_stated_strides_and_widths(name):
+    encoder = BackboneEncoder(name).eval()
     x = torch.zeros(1, 1, 64, 64)
     for depth, (stage, width) in enumerate(zip(encoder.stages, encoder.widths, strict=True)):
         x = stage(x)
@@ -132,10 +133,9 @@ def test_patchgan_sees_70_pixels():
     assert (touched.amax(0) - touched.amin(0) + 1).tolist() == [70, 70]
 
 
-@pytest.mark.parametrize("norm", ["spectral", "batch", "none"])
+@pytest.mark.parametrize("norm", ["spectral", "none"])
 def test_patchgan_norms(norm):
     model = create_discriminator("patchgan", {"width": 4, "norm": norm})
-    assert any(isinstance(m, torch.nn.BatchNorm2d) for m in model.modules()) == (norm == "batch")
     assert any("parametrizations" in n for n, _ in model.named_parameters()) == (norm == "spectral")
     model(torch.rand(2, 1, 96, 96), torch.rand(2, 2, 96, 96)).mean().backward()
 

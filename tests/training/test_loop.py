@@ -9,7 +9,8 @@ from safetensors.torch import load_file
 
 from gan_colorize.errors import UserError
 from gan_colorize.training import gan_step, loop, state
-from gan_colorize.training.loop import MAX_FAILURES, train
+from gan_colorize.training.guard import MAX_FAILURES
+from gan_colorize.training.loop import train
 from gan_colorize.training.setup import prepare_data
 
 
@@ -19,7 +20,7 @@ def silent(*_):
 
 def run(config, pictures, folder, resume=False, init=None):
     folder.mkdir(parents=True, exist_ok=True)
-    data = prepare_data(config, [pictures], [], silent, silent)
+    data = prepare_data(config, [pictures], [], folder, silent, silent)
     return train(config, data, folder, "cpu", resume, init)
 
 
@@ -118,11 +119,13 @@ def test_a_nan_is_named_and_rolled_back(config, pictures, tmp_path, monkeypatch,
     poison(monkeypatch, {2})
     folder = tmp_path / "run"
     assert run(config, pictures, folder) is True
-    assert "classification is not finite in the batch that begins at image 8" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "classification is not finite in the batch that begins at image 8" in said
+    assert "learning rate now x0.5" in said
     assert [line["rolled_back"] for line in records(folder) if "rolled_back" in line] == ["classification"]
     assert all(value.isfinite().all() for value in load_file(folder / "model.safetensors").values())
     saved = torch.load(folder / "last" / "state.pt", weights_only=True)
-    assert saved["progress"]["rate"] == 0.5
+    assert saved["progress"]["rate"] == 1.0  # a whole stretch without a failure: trust has returned
 
 
 def test_repeated_nans_stop_with_the_state_of_before(config, pictures, tmp_path, monkeypatch):

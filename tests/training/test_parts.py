@@ -68,19 +68,16 @@ def test_enlarging_is_centre_aligned():
 
 
 def test_diary_forgets_what_came_after_the_checkpoint(tmp_path):
-    log = RunLog(tmp_path, 0, 100)
-    for images in (10, 20, 30):
-        log.record(images=images, loss=1.0 / images)
-    log.close()
-    again = RunLog(tmp_path, 20, 100)
-    assert [line["images"] for line in again.read()] == [10, 20]
-    again.close()
+    with RunLog(tmp_path, 0, 100) as log:
+        for images in (10, 20, 30):
+            log.record(images=images, loss=1.0 / images)
+    with RunLog(tmp_path, 20, 100) as again:
+        assert [line["images"] for line in again.read()] == [10, 20]
 
 
 def test_records_hold_no_clock_times(tmp_path):
-    log = RunLog(tmp_path, 0, 100)
-    log.record(images=1, loss=0.5)
-    log.close()
+    with RunLog(tmp_path, 0, 100) as log:
+        log.record(images=1, loss=0.5)
     assert json.loads((tmp_path / "stats.jsonl").read_text()) == {"images": 1, "loss": 0.5}
 
 

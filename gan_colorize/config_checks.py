@@ -1,0 +1,95 @@
+"""Values that have the right type and still make no sense, told before anything runs."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from .devices import PRECISIONS
+from .errors import UserError
+
+if TYPE_CHECKING:
+    from .config import Config, Phase
+
+PHASES = ("generator", "discriminator", "both")
+ADVERSARIAL = ("hinge", "least_squares", "non_saturating")
+BEST_BY = ("loss", "psnr", "lpips")
+
+
+def check(config: Config) -> None:
+    """Raise a UserError that names the first key whose value cannot work, the value, and what could."""
+    _check_data(config)
+    _check_target_and_loss(config)
+    _check_optimizer(config)
+    _check_run(config)
+    _need(len(config.phases) > 0, "phases", "[]", "a list with at least one phase")
+    for index, phase in enumerate(config.phases):
+        _check_phase(config, phase, f"phases[{index}]")
+
+
+def _need(good: bool, key: str, value: object, wanted: str) -> None:
+    if not good:
+        raise UserError(f"{key}: {value} must be {wanted}")
+
+
+def _at_least(section: object, prefix: str, keys: tuple[str, ...], low: float, strict: bool = False) -> None:
+    for key in keys:
+        value = getattr(section, key)
+        good = math.isfinite(value) and (value > low if strict else value >= low)
+        _need(good, f"{prefix}.{key}", value, f"{'above' if strict else 'at least'} {low:g}")
+
+
+def _check_phase(config: Config, phase: Phase, name: str) -> None:
+    _need(phase.train in PHASES, f"{name}.train", phase.train, f"one of {', '.join(PHASES)}")
+    _at_least(phase, name, ("images", "batch_size"), 1)
+    _at_least(phase, name, ("learning_rate", "final_rate"), 0)
+    size = phase.crop_size
+    _need(size >= 32 and size % 32 == 0, f"{name}.crop_size", size, "a multiple of 32")
+    loss = config.loss
+    terms = loss.classification + loss.smooth_l1 + loss.lpips
+    terms += loss.adversarial if phase.train == "both" else 0.0
+    needless = phase.train == "discriminator"
+    _need(terms > 0 or needless, "loss", f"no term above 0 for {name}", "given a weight")
+
+
+def _check_data(config: Config) -> None:
+    data = config.data
+    for key in ("grey_simulation", "hints", "statistics"):
+        value = getattr(data, key)
+        _need(0.0 <= value <= 1.0, f"data.{key}", value, "within 0..1")
+    _need(0.0 < data.min_scale <= 1.0, "data.min_scale", data.min_scale, "above 0 and at most 1")
+    size = data.validation_size
+    _need(size >= 32 and size % 32 == 0, "data.validation_size", size, "a multiple of 32")
+    _at_least(data, "data", ("validation_images",), 1)
+    _at_least(data, "data", ("workers", "cache_gigabytes", "min_colourfulness"), 0)
+
+
+def _check_target_and_loss(config: Config) -> None:
+    target, loss = config.target, config.loss
+    _need(1 <= target.neighbours <= 32, "target.neighbours", target.neighbours, "within 1..32")
+    _at_least(target, "target", ("sigma", "prior_sigma"), 0, strict=True)
+    share = target.uniform_share
+    _need(0.0 < share <= 1.0, "target.uniform_share", share, "above 0 and at most 1")
+    _at_least(loss, "loss", ("classification", "adversarial", "r1", "smooth_l1", "lpips"), 0)
+    _at_least(loss, "loss", ("temperature",), 0, strict=True)
+    kind = loss.adversarial_kind
+    _need(kind in ADVERSARIAL, "loss.adversarial_kind", kind, f"one of {', '.join(ADVERSARIAL)}")
+
+
+def _check_optimizer(config: Config) -> None:
+    optimizer = config.optimizer
+    rates = ("learning_rate", "encoder_rate", "discriminator_rate", "weight_decay", "warmup_images")
+    _at_least(optimizer, "optimizer", rates, 0)
+    _at_least(optimizer, "optimizer", ("clip_gradient", "ema_images"), 0, strict=True)
+    for key in ("betas", "discriminator_betas"):
+        betas = getattr(optimizer, key)
+        good = len(betas) == 2 and all(0.0 <= beta < 1.0 for beta in betas)
+        _need(good, f"optimizer.{key}", betas, "two numbers in 0..1, such as [0.9, 0.99]")
+
+
+def _check_run(config: Config) -> None:
+    run = config.run
+    _at_least(run, "run", ("log_every", "validate_every", "checkpoint_every"), 1)
+    _at_least(run, "run", ("seed", "working_size", "temperature"), 0)
+    _need(run.precision in PRECISIONS, "run.precision", run.precision, f"one of {', '.join(PRECISIONS)}")
+    _need(run.best_by in BEST_BY, "run.best_by", run.best_by, f"one of {', '.join(BEST_BY)}")
