@@ -38,7 +38,7 @@ def choose_device(name: str = "auto") -> str:
     return name
 
 
-def choose_dtype(name: str, device: torch.device) -> torch.dtype:
+def choose_dtype(name: str, device: torch.device, option: str = "precision") -> torch.dtype:
     """The arithmetic of a network; ``auto`` takes a half type only where the hardware multiplies in it.
 
     Emulated bfloat16 is slower than float32, and CPUs have no matrix units for float16.
@@ -46,6 +46,7 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     Args:
         name: one of :data:`PRECISIONS`.
         device: where the network runs.
+        option: what the person set, for the error.
 
     Raises:
         UserError: unknown name, or fp16 on a CPU.
@@ -53,9 +54,9 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     import torch
 
     if name not in PRECISIONS:
-        raise UserError(f"precision {name}: unknown; use {', '.join(PRECISIONS)}")
+        raise UserError(f"{option} {name}: unknown; use {', '.join(PRECISIONS)}")
     if name == "fp16" and device.type == "cpu":
-        raise UserError("precision fp16: not on a CPU; use auto, fp32 or bf16")
+        raise UserError(f"{option} fp16: not on a CPU; use auto, fp32 or bf16")
     if name != "auto":
         return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[name]
     if device.type == "cuda":

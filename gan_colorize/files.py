@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .errors import UserError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+# No file that follows could be written either.
+_NOTHING_MORE = (errno.ENOSPC, errno.EROFS, errno.EDQUOT)
 
 
 @contextmanager
@@ -40,6 +49,80 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink()
+
+
+def save_bytes(path: str | Path, data: bytes | memoryview) -> None:
+    """Write a whole file, on the disk before it has its name.
+
+    Raises:
+        UserError: as :func:`atomic_path`.
+    """
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def save_image(path: str | Path, image: Image.Image, kind: str, **options: Any) -> None:
+    """Save a picture whole or not at all; ``kind`` and ``options`` are Pillow's.
+
+    It is encoded in memory and written by Python: Pillow's JPEG encoder writes to the file descriptor and
+    takes a write that a full disk cut short for a success.
+
+    Raises:
+        UserError: the format cannot hold the picture, or as :func:`atomic_path`.
+    """
+    buffer = io.BytesIO()
+    try:
+        image.save(buffer, kind, **options)
+    except (OSError, ValueError, RuntimeError, OverflowError) as error:
+        raise UserError(f"cannot write {path}: {error}") from error
+    save_bytes(path, buffer.getbuffer())
+
+
+def no_more_room(error: BaseException) -> bool:
+    """Whether a failed write says that every later one will fail too: disk or quota full, or read-only."""
+    cause = error.__cause__ if isinstance(error, UserError) else error
+    return isinstance(cause, OSError) and cause.errno in _NOTHING_MORE
+
+
+def check_writable(folder: Path) -> None:
+    """See that files can be put into ``folder``, which need not exist; nothing is left behind.
+
+    Raises:
+        UserError: they cannot.
+    """
+    there = Path(folder).absolute()
+    while not exists(there) and there != there.parent:
+        there = there.parent
+    try:
+        tempfile.TemporaryFile(prefix=".part-", dir=there).close()
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror or error}") from error
+
+
+# Path's own raise PermissionError for what lies below a folder that may not be entered (until Python 3.14).
+
+
+def exists(path: str | Path) -> bool:
+    """Whether something is there, as far as may be seen."""
+    with suppress(OSError):
+        return Path(path).exists()
+    return False
+
+
+def is_folder(path: str | Path) -> bool:
+    """Whether a folder is there, as far as may be seen."""
+    with suppress(OSError):
+        return Path(path).is_dir()
+    return False
+
+
+def is_file(path: str | Path) -> bool:
+    """Whether a file is there, as far as may be seen."""
+    with suppress(OSError):
+        return Path(path).is_file()
+    return False
 
 
 def cache_dir() -> Path:

@@ -94,7 +94,7 @@ def main() -> int:
     parser.add_argument("--train", default="generator", choices=("generator", "both"))
     parser.add_argument("--crop-size", type=int, default=96)
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     config = load_config(options.config, options.overrides)

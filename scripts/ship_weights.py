@@ -1,42 +1,66 @@
 """Put a trained generator into the package: fp16, with the metadata that a stranger needs.
 
-    python scripts/ship_weights.py RUN [--temperature T] [--working-size PX]
+    python scripts/ship_weights.py RUN [--temperature T] [--working-size PX] [--uniform-share S --data D ...]
 
-The decode temperature and the working size are measured after training (``evaluate`` with several values),
-so they may replace what the run wrote down.
+Decode temperature, working size and the strength of rebalancing are measured after training (``evaluate``
+with several values), so they may replace those that the run was trained with. Rebalancing multiplies a bin's
+probability by its weight; going from one share of the uniform distribution to another is therefore a
+constant added to each logit (logit adjustment: Menon et al. 2021, section 4), which fits in the head's bias.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import torch
+
+from gan_colorize.color.prior import rebalancing_weights, smooth_prior
+from gan_colorize.config import load_config
 from gan_colorize.training.checkpoints import OWN_KEYS
+from gan_colorize.training.setup import prepare_data
 from gan_colorize.zoo.checkpoint import load_model, read_metadata, save_model
 
 TARGET = Path(__file__).resolve().parents[1] / "gan_colorize" / "zoo" / "weights" / "default.safetensors"
 LARGEST_MEGABYTES = 16.0
 
 
+def shift_rebalancing(model: torch.nn.Module, run: Path, data: list[Path], share: float) -> None:
+    """Change the head's bias from the run's ``target.uniform_share`` to ``share``, by the run's own prior."""
+    config = load_config(run / "config.yaml")
+    with tempfile.TemporaryDirectory() as folder:
+        scan = prepare_data(config, data, [], Path(folder), print, lambda done, total: None).scan
+    prior = smooth_prior(torch.as_tensor(scan.histogram), config.target.prior_sigma)
+    old, new = (rebalancing_weights(prior, value).log() for value in (config.target.uniform_share, share))
+    with torch.no_grad():
+        model.head.bias += new - old
+
+
 def main() -> int:
     """Convert, check the size, check that the file loads."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("run", type=Path, help="run folder or .safetensors file")
+    parser.add_argument("run", type=Path, help="run folder")
+    parser.add_argument("--output", type=Path, default=TARGET)
     parser.add_argument("--temperature", type=float)
     parser.add_argument("--working-size", type=int)
+    parser.add_argument("--uniform-share", type=float)
+    parser.add_argument("--data", type=Path, action="append", default=[], help="the run's photographs")
     options = parser.parse_args()
     metadata = {key: value for key, value in read_metadata(options.run).items() if key not in OWN_KEYS}
-    if options.temperature is not None:
-        metadata["temperature"] = options.temperature
-    if options.working_size is not None:
-        metadata["working_size"] = options.working_size
-    save_model(TARGET, load_model(options.run), metadata, half=True)
-    megabytes = TARGET.stat().st_size / 1e6
-    print(f"{TARGET}: {megabytes:.1f} MB, {read_metadata(TARGET)}")
-    load_model(TARGET)
+    model = load_model(options.run)
+    for key in ("temperature", "working_size", "uniform_share"):
+        if getattr(options, key) is not None:
+            metadata[key] = getattr(options, key)
+    if options.uniform_share is not None:
+        shift_rebalancing(model, options.run, options.data, options.uniform_share)
+    save_model(options.output, model, metadata, half=True)
+    megabytes = options.output.stat().st_size / 1e6
+    print(f"{options.output}: {megabytes:.1f} MB, {read_metadata(options.output)}")
+    load_model(options.output)
     if megabytes > LARGEST_MEGABYTES:
         print(f"larger than {LARGEST_MEGABYTES} MB", file=sys.stderr)
         return 1

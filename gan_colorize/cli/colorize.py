@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import UserError
+from ..files import check_writable
+from .main import termination_interrupts
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -26,7 +29,7 @@ FORMATS = ("jpg", "png", "webp", "tiff", "avif")
 )
 @click.option("--model", default="default", show_default=True, help="A .safetensors file or a run folder.")
 @click.option("--temperature", type=float, help="Below 1 vivid, above pale. [default: the model's own]")
-@click.option("--samples", type=click.IntRange(0, 100), default=0, help="Write N different colourings.")
+@click.option("--samples", type=click.IntRange(1, 100), help="Write N different colourings.")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Of the first sample; the others count up.")
 @click.option("--confidence", is_flag=True, help="Also write how sure the model is, as a grey PNG.")
 @click.option("--format", "format_", type=click.Choice(FORMATS), help="[default: the input's own, else png]")
@@ -43,7 +46,7 @@ def command(
     output: Path,
     model: str,
     temperature: float | None,
-    samples: int,
+    samples: int | None,
     seed: int,
     confidence: bool,
     format_: str | None,
@@ -64,61 +67,76 @@ def command(
         raise click.UsageError("--overwrite and --skip-existing exclude each other")
 
     from ..inference import plan as planning
+    from ..inference.inputs import find_inputs
+    from ..inference.report import REPORT_NAME, RunReport
 
+    settings = {"temperature": temperature, "samples": samples or 0, "seed": seed, "confidence": confidence}
+    network = {"model": model, "device": device, "precision": precision, "batch_size": batch_size}
+    writing = {"format": format_, "quality": quality}
     suffix = f".{format_}" if format_ else None
     single_file = planning.names_one_file(list(inputs), output, suffix)
-    found, failures = planning.find_inputs(list(inputs), output)
+    report_path = output.with_name(f"{output.stem}.{REPORT_NAME}") if single_file else output / REPORT_NAME
+    report = RunReport({**settings, **network, **writing}, report_path)
+    found, failures = find_inputs(list(inputs), output, say=lambda line: click.echo(line, err=True))
     plan = planning.plan(
         found,
         output,
         suffix=suffix,
-        samples=samples,
+        samples=settings["samples"],
         confidence=confidence,
         existing="overwrite" if overwrite else "skip" if skip_existing else "fail",
         single_file=single_file,
+        made_from=report.made_from(),
     )
     plan.failures[:0] = failures
 
-    report_path = output / "colorize-report.json"
-    if single_file:
-        report_path = output.with_name(f"{output.stem}.colorize-report.json")
-    settings = {"temperature": temperature, "samples": samples, "seed": seed, "confidence": confidence}
-    network = {"model": model, "device": device, "precision": precision, "batch_size": batch_size}
-    if not _run(plan, report_path, settings, network, {"format": format_, "quality": quality}):
+    if plan.jobs:
+        check_writable(report_path.parent)
+    with termination_interrupts():
+        well = _run(plan, report, settings, network, quality)
+    if not well:
         click.get_current_context().exit(1)
 
 
 def _run(
-    plan: Plan, report_path: Path, settings: dict[str, Any], network: dict[str, Any], writing: dict[str, Any]
+    plan: Plan, report: RunReport, settings: dict[str, Any], network: dict[str, Any], quality: int
 ) -> bool:
     """Colour the plan's files, report, summarise; whether all went well."""
-    from ..inference.report import RunReport
-
-    report = RunReport({**settings, **network, **writing})
     progress = Progress(len(plan.jobs))
     for source, line in plan.failures:
         report.failed(source, line)
         progress.say(f"Error: {line}")
     for source in plan.skipped:
         report.skipped(source)
-    finished = False
+    finished = written = False
     try:
         if plan.jobs:
-            _colour(plan.jobs, report, progress, settings, network, writing["quality"])
+            _colour(plan.jobs, report, progress, settings, network, quality)
         finished = True
     finally:
         progress.clear()
-        if finished or report.files:
-            report.write(report_path, interrupted=not finished)
+        # a run that was refused, by its inputs or its model, leaves no trace
+        if report.model or (finished and plan.skipped):
+            written = _write(report, interrupted=not finished)
     for text, sources in report.warnings().items():
         others = f" and {len(sources) - 1} more" if len(sources) > 1 else ""
         click.echo(f"Warning: {sources[0]}{others}: {text}", err=True)
     counts = report.counts()
-    click.echo(
-        f"{counts['coloured']} coloured, {counts['skipped']} skipped, {counts['failed']} failed "
-        f"in {report.seconds():.1f} s; report: {report_path}"
-    )
-    return counts["failed"] == 0
+    if not counts["not tried"]:
+        del counts["not tried"]
+    told = ", ".join(f"{count} {status}" for status, count in counts.items())
+    click.echo(f"{told} in {report.seconds():.1f} s" + (f"; report: {report.path}" if written else ""))
+    return written and counts["failed"] == 0
+
+
+def _write(report: RunReport, interrupted: bool) -> bool:
+    """Write the report; where that fails it is one more line, for the summary is still to come."""
+    try:
+        report.write(interrupted)
+    except UserError as error:
+        click.echo(f"Error: {error}", err=True)
+        return False
+    return True
 
 
 def _colour(
@@ -145,7 +163,7 @@ def _colour(
         model.metadata,
         device=str(predictor.device),
         precision=str(predictor.dtype).removeprefix("torch."),
-        temperature=settings["temperature"] or predictor.temperature,
+        temperature=predictor.temperature_of(wishes),
         working_size=predictor.size,
     )
     progress.start()

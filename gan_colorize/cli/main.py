@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -18,8 +22,26 @@ COMMANDS = {
 }
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, where a command takes it as it takes Ctrl-C."""
+
+
+@contextmanager
+def termination_interrupts() -> Iterator[None]:
+    """Within the block SIGTERM raises Terminated: what is done is reported before the program ends."""
+
+    def stop(number: int, frame: object) -> None:
+        raise Terminated
+
+    previous = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
 class LazyGroup(click.Group):
-    """Imports a command when it is run; exit code 1 for a UserError, 130 for Ctrl-C."""
+    """Imports a command when it is run; exit code 1 for a UserError, 130 for Ctrl-C, 143 for SIGTERM."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -34,14 +56,17 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):  # file names need not be valid Unicode
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except UserError as error:
             click.echo(f"Error: {error}", err=True)
             ctx.exit(1)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             click.echo("interrupted", err=True)
-            ctx.exit(130)
+            ctx.exit(143 if isinstance(error, Terminated) else 130)
 
 
 @click.group(cls=LazyGroup)

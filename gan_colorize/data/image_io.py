@@ -22,6 +22,7 @@ from .sixteen import is_wide_colour, read_wide_colour
 __all__ = ["IMAGE_SUFFIXES", "Photo", "read_photo", "read_rgb8", "write_photo"]
 
 _GREY_16 = ("I;16", "I;16B", "I;16L", "I;16N")
+_GREY_WIDE = (*_GREY_16, "I", "F")
 
 
 @dataclass
@@ -33,6 +34,7 @@ class Photo:
     exif:     what of the EXIF data may be carried over, or None.
     dpi:      (x, y), or None.
     format:   "JPEG", "TIFF", ... as Pillow names them.
+    bits:     a channel, in the file: 8 or 16. A profile can make 16-bit pixels of an 8-bit file.
     warnings: what was not read as stored, a line each.
     """
 
@@ -41,6 +43,7 @@ class Photo:
     exif: bytes | None = None
     dpi: tuple[float, float] | None = None
     format: str = ""
+    bits: int = 8
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -97,7 +100,9 @@ def read_photo(source: Path | str | bytes, max_megapixels: float = MAX_MEGAPIXEL
             opaque = alpha.min() == np.iinfo(alpha.dtype).max
             alpha = None if opaque else orient(alpha, orientation)
         exif = carried_exif(image, (pixels.shape[1], pixels.shape[0]))
-        return Photo(pixels, alpha, exif, resolution(image), image.format or "", notes)
+        stored_wide = is_wide or image.mode in _GREY_WIDE
+        bits = 16 if stored_wide and pixels.dtype == np.uint16 else 8
+        return Photo(pixels, alpha, exif, resolution(image), image.format or "", bits, notes)
 
 
 def read_rgb8(source: Path | str | bytes, short_side: int | None = None) -> np.ndarray:
@@ -154,8 +159,8 @@ def _from_image(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """(pixels, alpha) of any mode that Pillow has; ``profile`` False leaves an RGB profile unapplied."""
     icc = image.info.get("icc_profile") if profile else None
-    if image.mode in _GREY_16 or image.mode in ("I", "F"):
-        return _grey_with_profile(_wide_grey(image), icc, notes), None
+    if image.mode in _GREY_WIDE:
+        return _grey_with_profile(_wide_grey(image, notes), icc, notes), None
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa", "P") or "transparency" in image.info:
         grey = image.mode in ("L", "LA", "La", "1")
         transparent = image.mode != "P" or "transparency" in image.info
@@ -194,7 +199,7 @@ def _grey_with_profile(grey: np.ndarray, profile: bytes | None, notes: list[str]
     return grey if converted is None else converted
 
 
-def _wide_grey(image: Image.Image) -> np.ndarray:
+def _wide_grey(image: Image.Image, notes: list[str]) -> np.ndarray:
     """(H, W) uint16 of the grey modes with more than 8 bits."""
     values = np.asarray(image)
     if image.mode in _GREY_16:
@@ -202,10 +207,15 @@ def _wide_grey(image: Image.Image) -> np.ndarray:
         white_is_zero = image.format == "TIFF" and image.tag_v2.get(262) == 0
         return 65535 - values if white_is_zero else values
     low, high = values.min(), values.max()
-    if image.mode == "F" and low >= 0 and high <= 1:
-        return np.rint(values * 65535).astype(np.uint16)
-    if low >= 0 and high <= 65535 and (image.mode == "I" or high > 1):
-        return np.rint(values).astype(np.uint16)
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise UserError("has values that are infinite or not a number; save it with 16 bits")
+    # Floating point names no white: the smallest usual range that holds the values.
+    whites = (1, 255, 65535) if image.mode == "F" else (65535,)
+    white = next((white for white in whites if low >= 0 and high <= white), None)
+    if white is not None:
+        if image.mode == "F" and white > 1:
+            notes.append(f"floating-point values up to {high:g}: taken as 0 (black) to {white} (white)")
+        return np.rint(values * (65535 / white)).astype(np.uint16)
     raise UserError(f"32-bit values from {low:g} to {high:g} have no agreed white; save it with 16 bits")
 
 

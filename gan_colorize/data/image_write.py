@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import UserError
-from ..files import atomic_path
+from ..files import save_image
 from .icc import srgb_profile
 
 if TYPE_CHECKING:
@@ -57,11 +57,7 @@ def write_photo(path: Path | str, rgb8: np.ndarray, photo: Photo | None = None, 
             options["exif"] = photo.exif
     if photo is not None and photo.dpi and kind not in ("WEBP", "AVIF"):
         options["dpi"] = photo.dpi
-    with atomic_path(path) as temporary:
-        try:
-            image.save(temporary, kind, **options)
-        except (ValueError, RuntimeError, OverflowError) as error:
-            raise UserError(f"cannot write {path}: {error}") from error
+    save_image(path, image, kind, **options)
 
 
 def _alpha8(alpha: np.ndarray) -> np.ndarray:

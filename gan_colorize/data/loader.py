@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,6 +51,8 @@ class TrainingStream:
         seed: of order and augmentation, 0 or more.
         position: images drawn before; 0 at the start, ``RawBatch.position`` of the last batch to resume.
         workers: processes that prepare batches ahead; 0 prepares them when asked.
+        prepare: what becomes of a batch before it is handed over, run where the batch is made; must be
+            picklable. Default: nothing.
     """
 
     def __init__(
@@ -64,11 +67,12 @@ class TrainingStream:
         position: int = 0,
         workers: int = 0,
         indices: np.ndarray | None = None,
+        prepare: Callable[[RawBatch], Any] | None = None,
     ) -> None:
         indices = scan.kept if indices is None else np.asarray(indices, dtype=np.int64)
         if len(indices) == 0:
             raise UserError("there is no image left to train on")
-        pictures = _Batches(source, scan, indices, batch_size, crop_size, min_scale, seed)
+        pictures = _Batches(source, scan, indices, batch_size, crop_size, min_scale, seed, prepare)
         self._loader = DataLoader(
             pictures,
             batch_size=None,  # a worker makes whole batches: one message each
@@ -81,7 +85,7 @@ class TrainingStream:
         )
         self._reported: set[str] = set()
 
-    def __iter__(self) -> Iterator[RawBatch]:
+    def __iter__(self) -> Iterator[Any]:
         for batch, failures in self._batches():
             for failure in failures:
                 if failure not in self._reported:
@@ -91,7 +95,7 @@ class TrainingStream:
                 raise UserError(f"no image can be read any more; the last: {failures[-1]}")
             yield batch
 
-    def _batches(self) -> Iterator[tuple[RawBatch | None, list[str]]]:
+    def _batches(self) -> Iterator[tuple[Any, list[str]]]:
         try:
             yield from self._loader
         except RuntimeError as error:
@@ -132,7 +136,9 @@ class _Batches(Dataset):
         crop_size: int,
         min_scale: float,
         seed: int,
+        prepare: Callable[[RawBatch], Any] | None,
     ) -> None:
+        self._prepare = prepare
         self._source, self._cache, self._indices = source, scan.cache, indices
         self._short_side = scan.short_side
         self._batch_size, self._crop_size, self._min_scale, self._seed = (
@@ -143,7 +149,7 @@ class _Batches(Dataset):
         )
         self._epoch, self._order = -1, indices
 
-    def __getitem__(self, position: int) -> tuple[RawBatch | None, list[str]]:
+    def __getitem__(self, position: int) -> tuple[Any, list[str]]:
         failures: list[str] = []
         size = self._crop_size
         batch = np.empty((self._batch_size, size, size, 3), np.uint8)
@@ -154,7 +160,8 @@ class _Batches(Dataset):
             rng = np.random.default_rng((self._seed, _AUGMENT, position + row))
             batch[row] = random_crop(rgb8, size, self._min_scale, rng)
         rgb = torch.from_numpy(np.ascontiguousarray(batch.transpose(0, 3, 1, 2)))
-        return RawBatch(rgb, position + self._batch_size), failures
+        batch = RawBatch(rgb, position + self._batch_size)
+        return batch if self._prepare is None else self._prepare(batch), failures
 
     def _picture(self, number: int, failures: list[str]) -> np.ndarray | None:
         """Image ``number`` of the stream, or the next one that can be read; None when none can."""

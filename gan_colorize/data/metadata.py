@@ -83,7 +83,9 @@ def carried_exif(image: Image.Image, size: tuple[int, int]) -> bytes | None:
                 ExifTags.Base.ColorSpace: _SRGB,
             }
             new.get_ifd(ExifTags.IFD.Exif).update(details)
-        new.get_ifd(ExifTags.IFD.GPSInfo).update(old.get_ifd(ExifTags.IFD.GPSInfo))
-        return new.tobytes() if len(new) or details else None
+        place = old.get_ifd(ExifTags.IFD.GPSInfo)
+        if place:  # asking for a directory is enough to have an empty one written
+            new.get_ifd(ExifTags.IFD.GPSInfo).update(place)
+        return new.tobytes() if len(new) or details or place else None
     except (OSError, SyntaxError, ValueError, KeyError, IndexError, TypeError, AttributeError, struct.error):
         return None  # damaged EXIF data is no reason to refuse a picture

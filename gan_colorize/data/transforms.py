@@ -59,7 +59,9 @@ _KINDS = (0.4, 0.5, 0.75)
 _GAMMA = 2.2
 
 
-def simulate_grey_lightness(rgb8: Tensor, generator: torch.Generator, probability: float) -> Tensor:
+def simulate_grey_lightness(
+    rgb8: Tensor, generator: torch.Generator, probability: float, lab: Tensor | None = None
+) -> Tensor:
     """The L that a network is shown: for some pictures that of a real black-and-white photograph.
 
     The L of a colour picture and the L of its grey version differ by 4.7 on average where colours are
@@ -71,6 +73,7 @@ def simulate_grey_lightness(rgb8: Tensor, generator: torch.Generator, probabilit
         rgb8: (N, 3, H, W) uint8, on any device.
         generator: a CPU generator, the only source of chance.
         probability: share of simulated pictures, 0..1.
+        lab: (N, 3, H, W) of the same pictures, if it is known already.
 
     Returns:
         (N, 1, H, W) float32, L 0..100.
@@ -82,9 +85,7 @@ def simulate_grey_lightness(rgb8: Tensor, generator: torch.Generator, probabilit
     # The field of grain is drawn where the pixels are: millions of numbers, on a GPU at no cost.
     grain_seed = int(torch.randint(2**62, (1,), generator=generator))
     chosen = draws[:, 0] < probability
-    lightness = rgb8.new_empty((count, 1, *rgb8.shape[2:]), dtype=torch.float32)
-    plain = (~chosen).nonzero().flatten().to(device)
-    lightness[plain] = rgb8_to_lab(rgb8[plain])[:, :1]
+    lightness = (rgb8_to_lab(rgb8) if lab is None else lab)[:, :1].clone()
     picked = chosen.nonzero().flatten().to(device)
     if len(picked):
         grey = _photographed(rgb8[picked], draws[chosen].to(device), grain_seed)  # (n, 1, H, W) 0..1

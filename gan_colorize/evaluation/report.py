@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ..files import atomic_path
+from ..files import save_bytes, save_image
 
 # column heading, key in a row, digits
 COLUMNS = (
@@ -46,14 +46,11 @@ def write_report(report: dict[str, Any], grid: list[tuple[np.ndarray, ...]], fol
     """
     folder = Path(folder)
     # allow_nan=False: NaN is not JSON, and a reader in another language would stumble
-    text = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False)
-    with atomic_path(folder / "report.json") as path:
-        path.write_text(text + "\n", encoding="utf-8")
-    with atomic_path(folder / "report.md") as path:
-        path.write_text(markdown(report), encoding="utf-8")
+    # and ASCII: file names need not be valid Unicode
+    save_bytes(folder / "report.json", json.dumps(report, indent=2, allow_nan=False).encode() + b"\n")
+    save_bytes(folder / "report.md", markdown(report).encode(errors="backslashreplace"))
     if grid:
-        with atomic_path(folder / "grid.jpg") as path:
-            picture_grid(grid).save(path, quality=92, subsampling=0)
+        save_image(folder / "grid.jpg", picture_grid(grid), "JPEG", quality=92, subsampling=0)
 
 
 def markdown(report: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from ..data.image_io import Photo, read_photo, write_photo
 from ..errors import UserError
-from ..files import atomic_path
+from ..files import no_more_room, save_image
 from .colorizer import confidence_map, notices
 from .plan import Job
 from .predictor import Chroma, Predictor, Seen, Settings
@@ -30,7 +30,10 @@ _PIXELS_IN_FLIGHT = 64_000_000
 
 @dataclass
 class FileResult:
-    """What became of one file. status: "coloured" or "failed"; size and seen are (width, height)."""
+    """What became of one file.
+
+    status: "coloured", "failed" or "not tried"; size and seen are (width, height).
+    """
 
     source: Path
     status: str = "coloured"
@@ -64,6 +67,8 @@ def colour_files(
     say: Callable[[str], None] = lambda line: None,
 ) -> Iterator[FileResult]:
     """Colour files; yields one result a file in the order in which they are finished.
+
+    When the disk is full, one file fails with that line and those that are left are "not tried".
 
     On a CPU every core takes whole photographs, each with a single-threaded network: no thread waits
     for another within a layer. On an accelerator one thread feeds it batches of photographs of one
@@ -99,6 +104,7 @@ class _Pipeline:
         # every running future, with what to do with its outcome
         self.running: dict[Future, tuple[Callable[[Any, Any], Iterator[FileResult]], Any]] = {}
         self.reading = 0
+        self.stopped = False
         self.buckets: dict[tuple[int, ...], list[_Item]] = defaultdict(list)
 
     def run(self) -> Iterator[FileResult]:
@@ -111,6 +117,10 @@ class _Pipeline:
                 for future in done:
                     follow_up, subject = self.running.pop(future)
                     yield from follow_up(subject, future)
+                if self.stopped:
+                    yield from self._finish_writes()
+                    yield from self._not_tried()
+                    return
                 more = self._submit_reads()
         except KeyboardInterrupt:
             yield from self._finish_writes()
@@ -124,6 +134,10 @@ class _Pipeline:
         for future, (follow_up, subject) in list(self.running.items()):
             if follow_up == self._after_write and not future.cancelled():
                 yield from follow_up(subject, future)
+
+    def _not_tried(self) -> Iterator[FileResult]:
+        for job in [*(item.job for item in self.in_flight), *self.todo]:
+            yield FileResult(job.source, "not tried")
 
     def _shut_down(self) -> None:
         for pool in {self.pool, self.network}:
@@ -182,6 +196,11 @@ class _Pipeline:
     def _failed(self, item: _Item, error: BaseException) -> FileResult:
         self.in_flight.remove(item)
         item.result.status, item.result.error = "failed", _one_line(item.job.source, error)
+        if no_more_room(error):
+            if self.stopped:  # one line is enough
+                return FileResult(item.job.source, "not tried", item.result.outputs)
+            self.stopped = True
+            item.result.error += "; stopped"
         return item.result
 
     # The three stages, each in a thread of a pool.
@@ -233,8 +252,7 @@ class _Pipeline:
 
 def write_confidence(path: Path, confidence: np.ndarray) -> None:
     """A map (H, W) in 0..1 as an 8-bit grey PNG: white is sure, black is any colour."""
-    with atomic_path(path) as temporary:
-        Image.fromarray(np.rint(confidence * 255.0).astype(np.uint8)).save(temporary, format="PNG")
+    save_image(path, Image.fromarray(np.rint(confidence * 255.0).astype(np.uint8)), "PNG")
 
 
 def _pixels(path: Path) -> int:

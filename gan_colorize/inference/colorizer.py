@@ -145,7 +145,7 @@ def as_photo(source: Source) -> Photo:
         raise UserError(f"an array must be (H, W) or (H, W, 3) of uint8 or uint16; got {found}")
     if source.ndim == 3 and source.shape[2] != 3:
         raise UserError(f"an array's last side must be 3 (red, green, blue); got {source.shape}")
-    return Photo(pixels=source)
+    return Photo(pixels=source, bits=8 * source.itemsize)
 
 
 def confidence_map(chroma: Chroma, shape: tuple[int, int]) -> np.ndarray | None:
@@ -159,4 +159,5 @@ def notices(photo: Photo, chroma: Chroma, seen: tuple[int, int], working: int) -
     """The reader's warnings and all findings on one photograph."""
     size = photo.pixels.shape[:2]
     found = input_notices(photo.pixels) + result_notices(chroma.strength(), size, seen, working)
-    return [*photo.warnings, *found]
+    depth = ["written with 8 bits a channel; the colours were made from all 16"] if photo.bits > 8 else []
+    return [*photo.warnings, *depth, *found]

@@ -70,7 +70,7 @@ class Predictor:
 
     def __init__(self, model: nn.Module, device: str = "cpu", precision: str = "auto") -> None:
         self.device = torch.device(device)
-        self.dtype = choose_dtype(precision, self.device)
+        self.dtype = choose_dtype(precision, self.device, "--precision")
         self.contract = model.contract
         self.size, self.temperature = working_size(model), default_temperature(model)
         self.model = ready_for_inference(model, self.device)
@@ -82,6 +82,12 @@ class Predictor:
         if self.contract.returns != "distribution" and (settings.samples or settings.confidence):
             option = "--samples" if settings.samples else "--confidence"
             raise UserError(f"{option}: this model predicts one colour for a pixel, not a distribution")
+
+    def temperature_of(self, settings: Settings) -> float | None:
+        """What the colours are drawn with; None when the model returns no distribution."""
+        if self.contract.returns != "distribution":
+            return None
+        return settings.temperature or (1.0 if settings.samples else self.temperature)
 
     def see(self, lightness: np.ndarray) -> Seen:
         """A photograph's full-size L (H, W) float32, as the network will see it."""
@@ -105,7 +111,7 @@ class Predictor:
         elif settings.samples:
             colourings = self._samples(logits, seen, settings)
         else:
-            colourings = [decode.annealed_mean(logits, settings.temperature or self.temperature)]
+            colourings = [decode.annealed_mean(logits, self.temperature_of(settings))]
         confidence = None
         if settings.confidence and logits is not None:
             confidence = decode.confidence(logits).float().cpu().numpy()
@@ -127,7 +133,7 @@ class Predictor:
         possible = decode.mask_impossible(
             logits.float(), F.avg_pool2d(lightness, self.contract.output_stride)
         )
-        temperature = settings.temperature or 1.0
+        temperature = self.temperature_of(settings)
         return [
             torch.cat([decode.sample(one[None], settings.seed + offset, temperature) for one in possible])
             for offset in range(settings.samples)

@@ -1,54 +1,80 @@
-"""The run report of ``colorize``: what was asked, what became of every file."""
+"""The run report of ``colorize``: what was asked, what became of every file, and of those of earlier runs."""
 
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..files import atomic_path
-from .batch import FileResult
+from ..errors import UserError
+from ..files import save_bytes
+
+if TYPE_CHECKING:
+    from .batch import FileResult
+
+REPORT_NAME = "colorize-report.json"
+STATUSES = ("coloured", "skipped", "failed", "not tried")
 
 
 class RunReport:
-    """Collects results and writes them as JSON; also of a run that was interrupted."""
+    """Collects results and writes them as JSON, with what the report at ``path`` says of other results.
 
-    def __init__(self, settings: dict[str, Any]) -> None:
-        self.settings, self.model = settings, {}
+    Raises:
+        UserError: there is a file at ``path`` that is no such report.
+    """
+
+    def __init__(self, settings: dict[str, Any], path: Path) -> None:
+        self.settings, self.path = settings, path
+        self.model: dict[str, Any] = {}
         self.started, self._clock = datetime.now(UTC), time.monotonic()
         self.files: list[dict[str, Any]] = []
+        self._earlier = _read_entries(path)
+        self._skipped: list[dict[str, Any]] = []
+
+    def made_from(self) -> dict[Path, str]:
+        """Results of earlier runs and the real paths of their originals."""
+        return {
+            self.path.parent / output["path"]: entry["original"]
+            for entry in self._earlier
+            for output in entry.get("outputs", ())
+        }
 
     def about_model(self, path: Path, sha256: str, metadata: dict[str, str], **more: Any) -> None:
         """Say which weights coloured the photographs, and on what."""
         self.model = {"path": str(path), "sha256": sha256, **more, "metadata": metadata}
 
     def skipped(self, source: Path) -> None:
-        self.files.append({"input": str(source), "status": "skipped"})
+        """An input whose results are there: what is known of them stays."""
+        self._skipped.append(_entry(str(source), "skipped"))
 
     def failed(self, source: str, line: str) -> None:
-        self.files.append({"input": source, "status": "failed", "error": line})
+        self.files.append(_entry(source, "failed", error=line))
 
     def add(self, result: FileResult) -> None:
-        entry = {
-            "input": str(result.source),
-            "status": result.status,
-            "outputs": [str(path) for path in result.outputs],
-            "seconds": round(result.seconds, 4),
-            "size": result.size,
-            "network_saw": result.seen,
-            "warnings": result.warnings,
-            "error": result.error,
-        }
-        self.files.append({key: value for key, value in entry.items() if value is not None})
+        self.files.append(
+            _entry(
+                str(result.source),
+                result.status,
+                outputs=[self._output(index, path) for index, path in enumerate(result.outputs)] or None,
+                model_sha256=self.model.get("sha256"),
+                settings=self.settings,
+                seconds=round(result.seconds, 4),
+                size=result.size,
+                network_saw=result.seen,
+                warnings=result.warnings,
+                error=result.error,
+            )
+        )
 
     def counts(self) -> dict[str, int]:
-        """How many files were coloured, skipped and failed."""
-        count = Counter(entry["status"] for entry in self.files)
-        return {status: count[status] for status in ("coloured", "skipped", "failed")}
+        """How many files of this run have each status."""
+        count = Counter(entry["status"] for entry in (*self.files, *self._skipped))
+        return {status: count[status] for status in STATUSES}
 
     def warnings(self) -> dict[str, list[str]]:
         """Each distinct finding and the inputs that it is about."""
@@ -62,8 +88,8 @@ class RunReport:
         """Wall time since the report was begun."""
         return time.monotonic() - self._clock
 
-    def write(self, path: Path, interrupted: bool = False) -> None:
-        """Write the JSON; files are listed by name.
+    def write(self, interrupted: bool = False) -> None:
+        """Write the JSON; files are listed by name, and paths of results start at the report's folder.
 
         Raises:
             UserError: the report cannot be written.
@@ -76,7 +102,49 @@ class RunReport:
             "settings": self.settings,
             "model": self.model,
             "counts": self.counts(),
-            "files": sorted(self.files, key=lambda entry: entry["input"]),
+            "files": sorted(self._all(), key=lambda entry: (entry["input"], entry["time"])),
         }
-        with atomic_path(path) as temporary:
-            temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        # ASCII, for file names need not be valid Unicode
+        save_bytes(self.path, json.dumps(content, indent=2).encode() + b"\n")
+
+    def _output(self, index: int, path: Path) -> dict[str, Any]:
+        """A result's path, with the seed and temperature of a colouring (what follows those is a map)."""
+        told: dict[str, Any] = {"path": Path(os.path.relpath(path, self.path.parent)).as_posix()}
+        samples = self.settings["samples"]
+        if index < max(1, samples):
+            told["temperature"] = self.model.get("temperature")
+            told["seed"] = self.settings["seed"] + index if samples else None
+        return told
+
+    def _all(self) -> list[dict[str, Any]]:
+        """This run's entries and those of earlier runs that still hold: of results that are still theirs,
+        and of failures that were not tried again."""
+        replaced = {output["path"] for entry in self.files for output in entry.get("outputs", ())}
+        tried = {entry["original"] for entry in (*self.files, *self._skipped)}
+        kept = []
+        for entry in self._earlier:
+            outputs = [output for output in entry.get("outputs", ()) if output["path"] not in replaced]
+            if outputs:
+                kept.append(entry | {"outputs": outputs})
+            elif "outputs" not in entry and entry["original"] not in tried:
+                kept.append(entry)
+        known = {entry["original"] for entry in kept if "outputs" in entry}
+        return [*self.files, *kept, *(entry for entry in self._skipped if entry["original"] not in known)]
+
+
+def _entry(source: str, status: str, **more: Any) -> dict[str, Any]:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    entry = {"input": source, "original": os.path.realpath(source), "status": status, "time": now, **more}
+    return {key: value for key, value in entry.items() if value is not None}
+
+
+def _read_entries(path: Path) -> list[dict[str, Any]]:
+    try:
+        entries = json.loads(path.read_bytes())["files"]
+        return [entry for entry in entries if "original" in entry]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: is no report of this program, or damaged; move it away") from error

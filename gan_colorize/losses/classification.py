@@ -14,16 +14,17 @@ class _SparseSoftCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, logits: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
-        logits = logits.float()
-        log_sum = torch.logsumexp(logits, dim=1, keepdim=True)  # (N, 1, h, w)
-        chosen = logits.gather(1, indices)  # (N, k, h, w)
-        ctx.save_for_backward(logits, log_sum, indices, weights)
-        return log_sum - (weights * chosen).sum(dim=1, keepdim=True)
+        # One fused pass over the bins, cast included; with channels_last their axis is the last in memory.
+        rows = logits.permute(0, 2, 3, 1)
+        log_shares = torch.log_softmax(rows, dim=-1, dtype=torch.float32).permute(0, 3, 1, 2)
+        ctx.save_for_backward(log_shares, indices, weights)
+        return -(weights * log_shares.gather(1, indices)).sum(dim=1, keepdim=True)
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:
-        logits, log_sum, indices, weights = ctx.saved_tensors
-        result = (logits - log_sum).exp_().mul_(grad)  # softmax times the incoming gradient
+        log_shares, indices, weights = ctx.saved_tensors
+        # In place: 23 MB for 32 pictures of 96 px. A second backward is refused by autograd's version check.
+        result = log_shares.exp_().mul_(grad)  # softmax times the incoming gradient
         return result.scatter_add_(1, indices, -weights * grad), None, None
 
 

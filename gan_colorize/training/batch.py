@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from ..color.fast import rgb8_to_lab
 from ..color.targets import SoftEncoder, area_pool
 from ..config import Data
 from ..data.hints import global_statistics, simulate_hints
+from ..data.loader import RawBatch
 from ..data.transforms import simulate_grey_lightness
 from ..losses.classification import has_colour, pixel_weights
 from ..models.contract import Conditions, Contract
@@ -20,7 +22,8 @@ from ..models.contract import Conditions, Contract
 @dataclass(frozen=True)
 class Batch:
     """lightness: (N, 1, S, S) what the network sees; ab: (N, 2, s, s) truth at the prediction's size;
-    indices, shares: (N, k, s, s) its soft encoding; pixel_weight: (N, 1, s, s) rebalancing."""
+    indices, shares: (N, k, s, s) its soft encoding; pixel_weight: (N, 1, s, s) rebalancing;
+    position: images drawn since training began, this batch included."""
 
     lightness: Tensor
     ab: Tensor
@@ -28,6 +31,7 @@ class Batch:
     shares: Tensor
     pixel_weight: Tensor
     conditions: Conditions
+    position: int = 0
 
 
 class BatchMaker:
@@ -46,14 +50,14 @@ class BatchMaker:
         generator = torch.Generator().manual_seed(int(seed) >> 1)
         lab = rgb8_to_lab(rgb)
         ab = lab[:, 1:]
-        lightness = simulate_grey_lightness(rgb, generator, self.data.grey_simulation)
+        lightness = simulate_grey_lightness(rgb, generator, self.data.grey_simulation, lab)
         wishes = {}
         if "hints" in self.contract.takes:
             wishes["hints"], wishes["mask"] = simulate_hints(ab, generator, self.data.hints)
         if {"histogram", "saturation"} & self.contract.takes:
             histogram, saturation = global_statistics(rgb, ab, generator, self.data.statistics)
             wishes |= {"histogram": histogram, "saturation": saturation}
-        return self._finish(lightness, ab, Conditions(**wishes))
+        return replace(self._finish(lightness, ab, Conditions(**wishes)), position=position)
 
     def validation(self, rgb: Tensor) -> Batch:
         """rgb (N, 3, S, S) uint8; the L of the picture itself, and no conditions."""
@@ -65,3 +69,22 @@ class BatchMaker:
         indices, shares = self.encoder(ab)
         weight = pixel_weights(indices, shares, self.class_weights) * has_colour(full_ab)
         return Batch(lightness, ab, indices, shares, weight, conditions)
+
+
+class Prepare:
+    """Makes batches where the pixels are cheapest to work on: on a CPU in the process that decoded them,
+    otherwise (``device`` is not a CPU) on the accelerator, when the training loop asks."""
+
+    def __init__(self, maker: BatchMaker, device: torch.device) -> None:
+        self.maker, self.device = maker, device
+
+    def in_worker(self) -> Callable[[RawBatch], Batch] | None:
+        """What the data stream applies to its batches."""
+        return self if self.device.type == "cpu" else None
+
+    def in_loop(self, batch: RawBatch | Batch) -> Batch:
+        """What the loop applies to what the stream hands over."""
+        return batch if isinstance(batch, Batch) else self(batch)
+
+    def __call__(self, raw: RawBatch) -> Batch:
+        return self.maker.training(raw.rgb.to(self.device, non_blocking=True), raw.position)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from ..files import atomic_path
+from ..files import save_image
 
 _PANEL, _MARGIN, _COLUMNS = (360, 220), 44, 3
 _INK, _LINE, _GRID = (40, 40, 40), (31, 98, 178), (225, 225, 225)
@@ -29,8 +30,7 @@ def draw_curves(records: list[dict[str, Any]], path: Path) -> None:
     for index, (key, points) in enumerate(series.items()):
         corner = (index % _COLUMNS * _PANEL[0], index // _COLUMNS * _PANEL[1])
         _panel(draw, corner, key, points)
-    with atomic_path(path) as temporary:
-        sheet.save(temporary)
+    save_image(path, sheet, "PNG")
 
 
 def _panel(draw: ImageDraw.ImageDraw, corner: tuple[int, int], title: str, points: list) -> None:
@@ -42,7 +42,8 @@ def _panel(draw: ImageDraw.ImageDraw, corner: tuple[int, int], title: str, point
     settled = sorted(ys[len(ys) // 20 :])
     low, high = settled[len(settled) // 100], settled[-1 - len(settled) // 100]
     span = (high - low) or abs(high) or 1.0
-    low, high = low - 0.05 * span, high + 0.05 * span
+    decimals = max(0, 2 - math.floor(math.log10(span)))
+    low, high = low - 0.05 * span if min(ys) < 0 else max(0.0, low - 0.05 * span), high + 0.05 * span
     width = (max(xs) - min(xs)) or 1
 
     def place(point: tuple[float, float]) -> tuple[float, float]:
@@ -54,7 +55,7 @@ def _panel(draw: ImageDraw.ImageDraw, corner: tuple[int, int], title: str, point
         y = bottom - tick / 4 * (bottom - top)
         draw.line((left, y, right, y), fill=_GRID)
         value = low + tick / 4 * (high - low)
-        draw.text((left - 6, y), f"{value:.3g}", fill=_INK, font=font, anchor="rm")
+        draw.text((left - 6, y), f"{value:.{decimals}f}", fill=_INK, font=font, anchor="rm")
     draw.text((left, corner[1] + 8), title.replace("_", " "), fill=_INK, font=font)
     draw.text((left, bottom + 6), f"{min(xs):,}", fill=_INK, font=font)
     draw.text((right, bottom + 6), f"{max(xs):,} images", fill=_INK, font=font, anchor="ra")

@@ -24,7 +24,7 @@ from ..devices import choose_dtype
 from ..errors import UserError
 from ..losses.perceptual import PerceptualLoss
 from ..models import create_discriminator, create_model
-from .batch import BatchMaker
+from .batch import BatchMaker, Prepare
 from .checkpoints import Keeper, check_best_by
 from .ema import Average
 from .gan_step import GanStep, Networks
@@ -65,6 +65,7 @@ def train(
     state = RunState(players, average, step, data.fingerprint)
     known_data = state.load(folder / "last" / "state.pt") if resume else True
     maker = _batch_maker(config, data, players.generator, place)
+    prepare = Prepare(maker, place)
     temperature = config.run.temperature or config.loss.temperature
     validator = Validator(data.validation, maker, config.loss, temperature, perceptual)
     check_best_by(config, validator)
@@ -84,22 +85,22 @@ def train(
             last = first + phase.images
             name = f"phase {index + 1}/{len(config.phases)} {phase.train} {phase.crop_size} px"
             log.say(f"{name}: {last - progress.images:,} images")
-            for raw in _stream(config, data, phase, progress.images):
+            for raw in _stream(config, data, phase, progress.images, prepare):
                 factor = rate_factor(config.optimizer, phase, progress.images - first, progress.images)
                 rate = progress.rate * factor
                 set_rate(players.generator_optimizer, config.optimizer.learning_rate * rate)
                 set_rate(players.discriminator_optimizer, config.optimizer.discriminator_rate * rate)
                 # What layers draw (stochastic depth) must follow from the position, or resuming would differ.
-                torch.manual_seed(config.run.seed * 1_000_003 + raw.position)
-                batch = maker.training(raw.rgb.to(place, non_blocking=True), raw.position)
+                batch = prepare.in_loop(raw)
+                torch.manual_seed(config.run.seed * 1_000_003 + batch.position)
                 terms = step(batch, phase.train)
-                before, progress.images = progress.images, progress.images + len(raw.rgb)
+                before, progress.images = progress.images, batch.position
 
                 values = dict(zip(terms, torch.stack(list(terms.values())).tolist(), strict=True))
                 if guard.passes(values, before):
                     _add(progress.sums, values)
                     if phase.train != "discriminator":
-                        average.update(players.generator, len(raw.rgb), progress.images)
+                        average.update(players.generator, phase.batch_size, progress.images)
 
                 done = progress.images >= last
                 due = {
@@ -171,7 +172,9 @@ def _batch_maker(
     return BatchMaker(generator.contract, encoder, class_weights, config.data, config.run.seed)
 
 
-def _stream(config: Config, data: TrainingData, phase: Phase, position: int) -> TrainingStream:
+def _stream(
+    config: Config, data: TrainingData, phase: Phase, position: int, prepare: Prepare
+) -> TrainingStream:
     return TrainingStream(
         data.source,
         data.scan,
@@ -182,6 +185,7 @@ def _stream(config: Config, data: TrainingData, phase: Phase, position: int) -> 
         seed=config.run.seed,
         position=position,
         workers=config.data.workers,
+        prepare=prepare.in_worker(),
     )
 
 

@@ -43,10 +43,12 @@ def adamw(
     for name, parameter in module.named_parameters():
         groups.setdefault((name.startswith("encoder."), parameter.ndim > 1), []).append(parameter)
     kinds = [(encoder_rate if e else 1.0, decay if m else 0.0, p) for (e, m), p in groups.items()]
+    device = next(module.parameters()).device.type
     return torch.optim.AdamW(
         [{"params": p, "weight_decay": d, "scale": s, "lr": rate * s} for s, d, p in kinds],
         lr=rate,
         betas=tuple(betas),
+        fused=device in ("cpu", "cuda"),  # one pass over each tensor instead of ten
     )
 
 

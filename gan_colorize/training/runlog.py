@@ -83,7 +83,7 @@ class RunLog:
         """ "12,000/300,000 images  110.3 images/s  43 min left", by the speed since the run was started."""
         started, before = self._clock
         speed = (images - before) / max(time.monotonic() - started, 1e-9)
-        left = (self.total - images) / speed / 60 if speed else float("inf")
+        left = max(0, self.total - images) / speed / 60 if speed else float("inf")
         text = f"{left:.0f} min left" if left >= 1 else f"{left * 60:.0f} s left"
         return f"{images:,}/{self.total:,} images  {speed:.1f} images/s  {text if speed else ''}".rstrip()
 

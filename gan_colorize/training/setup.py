@@ -53,10 +53,11 @@ def prepare_data(
     where = ", ".join(str(path) for path in paths)
     say(_summary(scan, len(source), folder))
     if len(scan.kept) < _FEWEST:
+        lower = " or lower data.min_colourfulness" if scan.greyish else ""
         raise UserError(
-            f"--data {where}: {len(scan.kept)} of {len(source)} pictures can be learnt from "
-            f"({len(scan.greyish)} have too little colour, {len(scan.broken)} cannot be read); "
-            "add colour photographs or lower data.min_colourfulness"
+            f"--data {where}: training needs at least {_FEWEST} pictures, {len(scan.kept)} of "
+            f"{len(source)} can be learnt from ({len(scan.greyish)} have too little colour, "
+            f"{len(scan.broken)} cannot be read); add colour photographs{lower}"
         )
     size = config.data.validation_size
     if validation:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,17 +101,22 @@ class RunState:
         Raises:
             UserError: cut short, not ours, or of networks of another shape.
         """
+        advice = "start a new run with --init on last/model.safetensors"
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # torch's page about pickles; the error below is enough
+                state = torch.load(path, map_location="cpu", weights_only=True)
             if state.get("format") != FORMAT:
-                raise UserError(f"{path}: a training state of another version; start a new run with --init")
+                raise UserError(f"{path}: cannot resume, a training state of another version; {advice}")
+        except _UNREADABLE as error:
+            raise UserError(
+                f"{path}: cannot resume, the file is damaged or no training state; {advice}"
+            ) from error
+        try:
             self.load_state_dict(state)
             return state["data"] == self.data
         except _UNREADABLE as error:
-            line = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise UserError(
-                f"{path}: cannot resume from it ({line[:120]}); start a new run with --init on its weights"
-            ) from error
+            raise UserError(f"{path}: cannot resume, it is of other networks; {advice}") from error
 
 
 def _settings(group: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from ..color.fast import lab_to_rgb8, rgb8_to_lab
 from ..config import Loss
 from ..evaluation.lpips_metric import LpipsUnavailable, find_trunk
 from ..evaluation.quick import quick_metrics
-from ..files import atomic_path
+from ..files import save_image
 from ..losses.classification import soft_cross_entropy
 from ..losses.perceptual import PerceptualLoss
 from .batch import BatchMaker
@@ -85,8 +85,7 @@ class Validator:
             pairs = torch.cat([pairs, blank])
         size = pairs.shape[-1]
         sheet = pairs.reshape(-1, columns, 3, size, size).permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
-        with atomic_path(path) as temporary:
-            Image.fromarray(sheet.contiguous().numpy()).save(temporary, quality=92)
+        save_image(path, Image.fromarray(sheet.contiguous().numpy()), "JPEG", quality=92)
 
 
 def colour(rgb: Tensor, ab: Tensor) -> Tensor:

@@ -46,7 +46,7 @@ def test_folder_tree_and_report(colorize, work, grey_files, weights):
         assert np.ptp(after.astype(int), axis=2).max() > 20, "no colour"
         assert_same_lightness(before, after)
     told = report()
-    assert told["counts"] == {"coloured": 3, "skipped": 0, "failed": 0}
+    assert told["counts"] == {"coloured": 3, "skipped": 0, "failed": 0, "not tried": 0}
     assert told["model"]["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
     assert told["model"]["metadata"]["images_seen"] == "3"
     assert told["interrupted"] is False
@@ -56,7 +56,7 @@ def test_folder_tree_and_report(colorize, work, grey_files, weights):
     )
     for entry in told["files"]:
         assert entry["size"] == [70, 50]
-        assert all(Path(path).is_file() for path in entry["outputs"])
+        assert all(Path("out", output["path"]).is_file() for output in entry["outputs"])
         assert entry["seconds"] > 0
 
 
@@ -113,13 +113,14 @@ def test_existing_results_are_not_touched_unless_told(colorize, work, grey_files
         "Error: in/a.png: out/a.png exists; add --overwrite or --skip-existing".replace("/", str(Path("/")))
     ]
     assert Path("out/a.png").read_text() == "mine"
-    assert report()["counts"] == {"coloured": 1, "skipped": 0, "failed": 1}
+    assert report()["counts"] == {"coloured": 1, "skipped": 0, "failed": 1, "not tried": 0}
 
     result = colorize("in", "--output", "out", "--skip-existing")
     assert result.exit_code == 0
     assert "0 coloured, 2 skipped, 0 failed" in result.stdout
     assert Path("out/a.png").read_text() == "mine"
-    assert [entry["status"] for entry in report()["files"]] == ["skipped", "skipped"]
+    assert report()["counts"] == {"coloured": 0, "skipped": 2, "failed": 0, "not tried": 0}
+    assert [entry["status"] for entry in report()["files"]] == ["skipped", "coloured"]  # mine is unknown
 
     assert colorize("in", "--output", "out", "--overwrite").exit_code == 0
     assert pixels("out/a.png").shape == (50, 70, 3)
@@ -156,7 +157,10 @@ def test_samples_differ_repeat_and_follow_the_seed(colorize, work, grey_files):
     np.testing.assert_array_equal(one, pixels("again/a.sample1.png"))
     np.testing.assert_array_equal(two, pixels("next/a.sample1.png"))
     assert not Path("one/a.png").exists()
-    assert len(report("one")["files"][0]["outputs"]) == 2
+    assert report("one")["files"][0]["outputs"] == [
+        {"path": "a.sample1.png", "temperature": 1.0, "seed": 4},
+        {"path": "a.sample2.png", "temperature": 1.0, "seed": 5},
+    ]
 
 
 def test_temperature_makes_it_vivid(colorize, work, grey_files):
@@ -185,7 +189,7 @@ def test_confidence_map(colorize, work, grey_files):
         (("a.png", "--output", "out", "--overwrite", "--skip-existing"), 2, "exclude each other"),
         (("a.png", "--output", "out", "--format", "gif"), 2, "--format"),
         (("a.png", "--output", "out", "--quality", "101"), 2, "--quality"),
-        (("a.png", "--output", "out", "--samples", "-1"), 2, "--samples"),
+        (("a.png", "--output", "out", "--samples", "0"), 2, "--samples"),
         (("a.png", "--output", "out", "--batch-size", "0"), 2, "--batch-size"),
         (("a.png", "--output", "out", "--temperature", "0"), 1, "--temperature 0"),
         (("a.png", "--output", "out", "--temperature", "warm"), 2, "--temperature"),
@@ -206,7 +210,7 @@ def test_wrong_device_and_precision(run, work, grey_files, weights):
         assert result.exit_code == 1
         (line,) = result.stderr.splitlines()
         assert line.startswith("Error: ")
-        assert value in line
+        assert f"{option} {value}" in line
 
 
 def test_the_command_as_a_person_runs_it(work, grey_files, weights):

@@ -70,6 +70,7 @@ def test_only_a_missing_path(colorize, work):
     result = colorize("absent.jpg", "--output", "out")
     assert result.exit_code == 1
     assert result.stderr.splitlines() == ["Error: absent.jpg: no such file or folder"]
+    assert not Path("out").exists()
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 300), (20, 4000), (4000, 20), (3, 2)])
@@ -187,9 +188,10 @@ def test_disk_so_full_that_not_even_the_report_fits(colorize, work, grey_files, 
     result = colorize("in", "--output", "out")
     assert result.exit_code == 1
     lines = result.stderr.splitlines()
-    assert len(lines) == 3
-    assert all(line.endswith("No space left on device") for line in lines)
-    assert "colorize-report.json" in lines[-1]
+    assert len(lines) == 2
+    assert lines[0].endswith("No space left on device; stopped")
+    assert lines[1].endswith("colorize-report.json: No space left on device")
+    assert "0 coloured, 0 skipped, 1 failed, 1 not tried" in result.stdout
 
 
 def test_interrupted_runs_keep_what_is_done(colorize, work, grey_files, monkeypatch):
@@ -216,7 +218,9 @@ def test_interrupted_runs_keep_what_is_done(colorize, work, grey_files, monkeypa
     monkeypatch.setattr(batch, "colour_files", original)
     result = colorize("in", "--output", "out", "--skip-existing")
     assert result.exit_code == 0
-    assert json.loads(Path("out/colorize-report.json").read_text())["counts"]["skipped"] >= 1
+    told = json.loads(Path("out/colorize-report.json").read_text())
+    assert told["counts"]["skipped"] >= 1
+    assert [entry["status"] for entry in told["files"]] == ["coloured"] * 6
     assert len(list(Path("out").glob("*.png"))) == 6
 
 

@@ -82,6 +82,30 @@ def test_16_bit_pgm_and_float_tiff(rng: np.random.Generator) -> None:
         read_photo(encode(unit * 1e6, "TIFF"))
 
 
+def test_floating_point_takes_its_white_from_the_values(rng: np.random.Generator) -> None:
+    grey = rng.integers(0, 256, (6, 7)).astype(np.uint8)
+    grey[0, 0] = 255
+    photo = read_photo(encode(grey.astype(np.float32), "TIFF"))
+    assert np.array_equal(photo.rgb8()[..., 0], grey)
+    assert photo.warnings == ["floating-point values up to 255: taken as 0 (black) to 255 (white)"]
+    wide = rng.integers(0, 65536, (6, 7)).astype(np.uint16)
+    photo = read_photo(encode(wide.astype(np.float32), "TIFF"))
+    assert np.array_equal(photo.pixels, wide)
+    assert "to 65535 (white)" in photo.warnings[0]
+    for value in (np.nan, np.inf, -np.inf):
+        spoilt = grey.astype(np.float32)
+        spoilt[2, 3] = value
+        with pytest.raises(UserError, match="infinite or not a number"):
+            read_photo(encode(spoilt, "TIFF"))
+
+
+def test_the_depth_of_the_file_is_known(rng: np.random.Generator) -> None:
+    wide = rng.integers(0, 65536, (6, 7, 3)).astype(np.uint16)
+    assert read_photo(png16(wide)).bits == 16
+    assert read_photo(encode(wide[..., 0].copy(), "PNG")).bits == 16
+    assert read_photo(encode((wide // 257).astype(np.uint8), "PNG")).bits == 8
+
+
 @pytest.mark.parametrize("channels", [2, 3, 4])
 def test_16_bit_colour_png_keeps_every_bit(rng: np.random.Generator, channels: int) -> None:
     stored = rng.integers(0, 65536, (9, 11, channels)).astype(np.uint16)
@@ -236,6 +260,7 @@ def test_metadata_is_carried() -> None:
         carried.load(photo.exif)
         assert carried[0x010F] == "Kodak" and carried[0x8298] == "the heirs"
         assert carried.get_ifd(0x8769)[0x9003] == "1936:05:01 12:00:00"
+        assert 0x8825 not in carried  # no place was told, so there is no empty directory for one
         assert 0x0111 not in carried and 0x0103 not in carried  # where and how a TIFF stores its strips
 
 

@@ -31,6 +31,15 @@ def test_array_in_picture_out(colorizer, grey_picture):
     assert np.ptp(result.rgb8.astype(int), axis=2).max() > 20
 
 
+def test_sixteen_bits_become_eight_aloud(colorizer, grey_picture, tmp_path):
+    wide = grey_picture(50, 60).astype(np.uint16) * 257
+    Image.fromarray(wide).save(tmp_path / "p.png")
+    for source in (wide, tmp_path / "p.png"):
+        warnings = colorizer.colorize(source).warnings
+        assert "written with 8 bits a channel; the colours were made from all 16" in warnings
+    assert not any("8 bits" in line for line in colorizer.colorize(grey_picture(50, 60)).warnings)
+
+
 def test_path_bytes_and_array_agree(colorizer, grey_picture, tmp_path):
     grey = grey_picture(50, 60)
     path = tmp_path / "p.png"

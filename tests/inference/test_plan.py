@@ -1,12 +1,14 @@
 """Which files are coloured and where the results go."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
 from gan_colorize.errors import UserError
-from gan_colorize.inference.plan import find_inputs, names_one_file, plan
+from gan_colorize.inference.inputs import find_inputs
+from gan_colorize.inference.plan import names_one_file, plan
 
 
 @pytest.fixture
@@ -109,6 +111,37 @@ def test_results_inside_an_input_folder_are_no_inputs(tree):
     assert "scans/out/a.jpg" not in found("scans/**/*.jpg", output="scans/out")[0]
     # but an output folder around the input hides nothing
     assert "scans/a.jpg" in found("scans", output=".")[0]
+
+
+def test_folders_that_cannot_be_read_are_failures(tree, monkeypatch):
+    """Root may read everything, so the system is asked to refuse."""
+    scandir = os.scandir
+
+    def refuse(folder):
+        if Path(folder).name == "deep":
+            raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    deep = str(Path("scans/deep"))
+    for name in ("scans", "scans/**/*.[jP]*"):
+        files, failures = found(name)
+        assert list(files) == ["scans/a.jpg", "scans/b.PNG"]
+        assert failures == [(deep, f"{deep}: Permission denied")]
+    for name in ("scans/deep", "scans/deep/*.tif"):
+        assert found(name) == ({}, [(deep, f"{deep}: Permission denied")])
+
+
+def test_a_file_behind_a_folder_that_may_not_be_entered(tree, monkeypatch):
+    stat = os.stat
+
+    def refuse(path, *args, **options):
+        if str(path).endswith("c.tif"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, *args, **options)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    assert found("scans/deep/c.tif") == ({}, [("scans/deep/c.tif", "scans/deep/c.tif: Permission denied")])
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ def test_a_broken_state_is_refused_in_one_line(config, pictures, tmp_path, conte
     run(config, pictures, folder)
     path = folder / "last" / "state.pt"
     path.write_bytes(path.read_bytes()[:-1000] if content is None else content)
-    with pytest.raises(UserError, match="cannot resume from it") as caught:
+    with pytest.raises(UserError, match="damaged or no training state") as caught:
         run(config, pictures, folder, resume=True)
     assert "\n" not in str(caught.value)
 
