@@ -45,7 +45,7 @@ class Data:
     statistics: float = 0.25  # share of pictures that come with their histogram; likewise saturation
     validation_images: int = 64  # held out, or at most as many of the validation folder, evenly spread
     validation_size: int = 128
-    workers: int = 1
+    workers: int = -1  # processes that prepare batches; -1: the cores beyond the first two, at most 8
     cache_gigabytes: float = 4.0  # decoded pixels kept on disk when they fit; 0 turns it off
 
 

@@ -61,7 +61,8 @@ def _check_data(config: Config) -> None:
     size = data.validation_size
     _need(size >= 32 and size % 32 == 0, "data.validation_size", size, "a multiple of 32")
     _at_least(data, "data", ("validation_images",), 1)
-    _at_least(data, "data", ("workers", "cache_gigabytes", "min_colourfulness"), 0)
+    _at_least(data, "data", ("cache_gigabytes", "min_colourfulness"), 0)
+    _at_least(data, "data", ("workers",), -1)
 
 
 def _check_target_and_loss(config: Config) -> None:

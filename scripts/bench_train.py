@@ -20,7 +20,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from gan_colorize.config import Config, Phase, load_config
-from gan_colorize.devices import choose_dtype
+from gan_colorize.devices import choose_dtype, keep_freed_memory
 from gan_colorize.models import create_discriminator, create_model
 from gan_colorize.training import loop
 from gan_colorize.training.optim import Precision, adamw
@@ -106,6 +106,7 @@ def main() -> int:
     config.run.log_every = 256
     with tempfile.TemporaryDirectory() as folder:
         data = prepare_data(config, [options.data], [], Path(folder), print, lambda done, total: None)
+    keep_freed_memory()  # as the loop does: the bare networks get it too
     times: dict[str, list[float]] = {"bare": [], "loop": []}
     for _ in range(options.repeats):
         times["bare"].append(bare(config, options.steps))

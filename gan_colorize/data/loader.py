@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ class TrainingStream:
             persistent_workers=workers > 0,
             prefetch_factor=4 if workers > 0 else None,
             pin_memory=torch.cuda.is_available(),
-            worker_init_fn=_leave_signals_to_the_parent,
+            worker_init_fn=_be_a_good_neighbour,
         )
         self._reported: set[str] = set()
 
@@ -106,11 +107,19 @@ class TrainingStream:
             ) from error
 
 
-def _leave_signals_to_the_parent(worker: int) -> None:
-    """Ctrl-C and a group's SIGTERM reach every process. The parent saves and then ends its workers; a worker
-    that died first would turn a clean stop into an error. A worker whose parent is gone ends by itself."""
+def _be_a_good_neighbour(worker: int) -> None:
+    """Leave signals and the processor to the parent.
+
+    Ctrl-C and a group's SIGTERM reach every process. The parent saves and then ends its workers; a worker
+    that died first would turn a clean stop into an error. A worker whose parent is gone ends by itself.
+
+    Batches are made ahead, so a worker can wait for a core that is idle. Taking one from a thread of the
+    network makes all its threads wait at their next barrier.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    if hasattr(os, "nice"):
+        os.nice(10)
 
 
 class _Positions(Sampler[int]):

@@ -20,7 +20,7 @@ from ..config import Config, Phase, save_config
 from ..data.folder import ImageSource
 from ..data.loader import TrainingStream
 from ..data.scan import Scan
-from ..devices import choose_dtype
+from ..devices import choose_dtype, keep_freed_memory, usable_cores
 from ..errors import UserError
 from ..losses.perceptual import PerceptualLoss
 from ..models import create_discriminator, create_model
@@ -57,6 +57,8 @@ def train(
     """
     torch.manual_seed(config.run.seed)
     place = torch.device(device)
+    if place.type == "cpu":
+        keep_freed_memory()
     precision = Precision(place, choose_dtype(config.run.precision, place))
     players = _players(config, place, resume, init)
     perceptual = PerceptualLoss().to(place) if config.loss.lpips else None
@@ -184,9 +186,14 @@ def _stream(
         min_scale=config.data.min_scale,
         seed=config.run.seed,
         position=position,
-        workers=config.data.workers,
+        workers=_workers(config.data.workers),
         prepare=prepare.in_worker(),
     )
+
+
+def _workers(asked: int) -> int:
+    """On two cores a worker takes more from the network than it saves: its threads wait for each other."""
+    return asked if asked >= 0 else min(8, max(0, usable_cores() - 2))
 
 
 def _remaining_phases(phases: list[Phase], progress: Progress) -> Iterator[tuple[int, Phase, int]]:

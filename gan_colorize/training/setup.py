@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from ..config import Config
 from ..data.folder import open_sources
 from ..data.loader import load_validation, validation_split
 from ..data.scan import Scan, scan_source
+from ..devices import usable_cores
 from ..errors import UserError
 from ..files import atomic_path
 from .loop import TrainingData
@@ -47,7 +47,7 @@ def prepare_data(
         short_side=short_side,
         cache_gigabytes=config.data.cache_gigabytes,
         # Nothing else runs during the scan: every core may decode.
-        workers=_processes() if config.data.workers else 0,
+        workers=min(_MOST_PROCESSES, usable_cores()) if config.data.workers else 0,
         progress=progress,
     )
     where = ", ".join(str(path) for path in paths)
@@ -88,8 +88,3 @@ def _summary(scan: Scan, total: int, folder: Path) -> str:
             temporary.write_text("".join(lines), encoding="utf-8")
         parts.append(f"all listed in {folder / 'skipped.txt'}")
     return ", ".join(parts)
-
-
-def _processes() -> int:
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(_MOST_PROCESSES, allowed)
