@@ -110,14 +110,13 @@ class TrainingStream:
 def _be_a_good_neighbour(worker: int) -> None:
     """Leave signals and the processor to the parent.
 
-    Ctrl-C and a group's SIGTERM reach every process. The parent saves and then ends its workers; a worker
-    that died first would turn a clean stop into an error. A worker whose parent is gone ends by itself.
+    Ctrl-C reaches every process. The parent saves and then ends its workers; a worker that died first would
+    turn a clean stop into an error. (SIGTERM stays deadly: it is how the parent ends them.)
 
     Batches are made ahead, so a worker can wait for a core that is idle. Taking one from a thread of the
     network makes all its threads wait at their next barrier.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "nice"):
         os.nice(10)
 
