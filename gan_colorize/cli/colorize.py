@@ -9,6 +9,7 @@ import click
 
 from ..errors import UserError
 from ..files import check_writable
+from ..signals import stop_on_signals
 from .main import termination_interrupts
 from .progress import Progress
 
@@ -167,11 +168,19 @@ def _colour(
         working_size=predictor.size,
     )
     progress.start()
-    results = colour_files(
-        predictor, jobs, wishes, batch_size=network["batch_size"], quality=quality, say=progress.say
-    )
-    for result in results:
-        report.add(result)
-        if result.error:
-            progress.say(f"Error: {result.error}")
-        progress.step()
+    with stop_on_signals() as stop:
+        results = colour_files(
+            predictor,
+            jobs,
+            wishes,
+            batch_size=network["batch_size"],
+            quality=quality,
+            say=progress.say,
+            stop=stop,
+        )
+        for result in results:
+            report.add(result)
+            if result.error:
+                progress.say(f"Error: {result.error}")
+            progress.step()
+    stop.raise_if_set()

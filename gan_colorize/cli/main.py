@@ -13,6 +13,7 @@ import click
 
 from .. import __version__
 from ..errors import UserError
+from ..signals import Terminated
 
 # verb -> (module with a ``command``, line of help): --help must not import a verb, torch takes seconds
 COMMANDS = {
@@ -20,10 +21,6 @@ COMMANDS = {
     "train": ("gan_colorize.cli.train", "Train a model on a folder of colour photographs."),
     "evaluate": ("gan_colorize.cli.evaluate", "Measure a model on colour photographs."),
 }
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, where a command takes it as it takes Ctrl-C."""
 
 
 @contextmanager

@@ -22,6 +22,9 @@ from .threads import one_thread
 # long.
 _BAND = 32768
 
+# Batches of pictures are converted by all threads together, in bands that give each enough to do.
+_SHARED_BAND = 1 << 18
+
 # Entries of the table over linear light. sRGB is steepest at black, 12.92 * 255 levels a unit: one entry
 # spans at most a fifth of a level.
 _LEVELS = 16384
@@ -64,7 +67,6 @@ def _cie_f_(t: Tensor) -> Tensor:
     return t.sub_(upper).mul_(exact.TOE_SLOPE).add_(upper.pow_(1.0 / 3.0))
 
 
-@one_thread()
 def rgb8_to_lab(rgb: Tensor) -> Tensor:
     """Lab of 8-bit sRGB pictures, on their device.
 
@@ -81,18 +83,14 @@ def rgb8_to_lab(rgb: Tensor) -> Tensor:
         raise TypeError(f"rgb must be uint8, got {rgb.dtype}; for 0..1 pictures: color.lab.rgb_to_lab")
     if rgb.dim() < 3 or rgb.shape[-3] != 3:
         raise ValueError(f"rgb must have the shape (..., 3, H, W), got {tuple(rgb.shape)}")
-    planes = rgb.reshape(-1, 3, rgb.shape[-2] * rgb.shape[-1])  # (N, 3, H*W)
+    pictures, pixels = rgb.shape[:-3].numel(), rgb.shape[-2] * rgb.shape[-1]
+    # Channels first of all: small pictures share a band, for a call costs as much as a thousand pixels.
+    planes = rgb.reshape(pictures, 3, pixels).transpose(0, 1).reshape(3, -1)
     lab = torch.empty(planes.shape, dtype=torch.float32, device=rgb.device)
     linear_of_8bit = _linear_of_8bit().to(rgb.device)
-    if rgb.device.type == "cpu":
-        pieces = [
-            (p, out)
-            for i, o in zip(planes, lab, strict=True)
-            for p, out in zip(i.split(_BAND, -1), o.split(_BAND, -1), strict=True)
-        ]
-    else:
-        pieces = [(planes.transpose(0, 1), lab.transpose(0, 1))]
-    for piece, out in pieces:
+    band = _SHARED_BAND if rgb.device.type == "cpu" else planes.shape[1]
+    for start in range(0, planes.shape[1], max(1, band)):
+        piece, out = planes[:, start : start + band], lab[:, start : start + band]
         red, green, blue = torch.index_select(linear_of_8bit, 0, piece.int().reshape(-1)).view(piece.shape)
         f = []
         for row, white in zip(exact.RGB_TO_XYZ, exact.WHITE_D65, strict=True):
@@ -101,7 +99,7 @@ def rgb8_to_lab(rgb: Tensor) -> Tensor:
         torch.mul(f[1], 116.0, out=out[0]).sub_(16.0)
         torch.sub(f[0], f[1], out=out[1]).mul_(500.0)
         torch.sub(f[1], f[2], out=out[2]).mul_(200.0)
-    return lab.view(rgb.shape)
+    return lab.view(3, pictures, pixels).transpose(0, 1).reshape(rgb.shape)
 
 
 @one_thread()

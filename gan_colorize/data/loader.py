@@ -160,15 +160,14 @@ class _Batches(Dataset):
     def __getitem__(self, position: int) -> tuple[Any, list[str]]:
         failures: list[str] = []
         size = self._crop_size
-        batch = np.empty((self._batch_size, size, size, 3), np.uint8)
+        batch = np.empty((self._batch_size, 3, size, size), np.uint8)
         for row in range(self._batch_size):
             rgb8 = self._picture(position + row, failures)
             if rgb8 is None:
                 return None, failures
             rng = np.random.default_rng((self._seed, _AUGMENT, position + row))
-            batch[row] = random_crop(rgb8, size, self._min_scale, rng)
-        rgb = torch.from_numpy(np.ascontiguousarray(batch.transpose(0, 3, 1, 2)))
-        batch = RawBatch(rgb, position + self._batch_size)
+            batch[row] = random_crop(rgb8, size, self._min_scale, rng).transpose(2, 0, 1)
+        batch = RawBatch(torch.from_numpy(batch), position + self._batch_size)
         return batch if self._prepare is None else self._prepare(batch), failures
 
     def _picture(self, number: int, failures: list[str]) -> np.ndarray | None:

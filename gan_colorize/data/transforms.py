@@ -8,11 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-
-# Bicubic keeps small pictures from going soft when a crop is enlarged; Pillow widens the kernel when a crop
-# is made smaller, so it is antialiased both ways.
-_FILTER = Image.Resampling.BICUBIC
-
+from torch.nn import functional
 
 def random_crop(rgb8: np.ndarray, size: int, min_scale: float, rng: np.random.Generator) -> np.ndarray:
     """A random box of a picture, resized to a square in one step, mirrored half of the time.
@@ -25,7 +21,7 @@ def random_crop(rgb8: np.ndarray, size: int, min_scale: float, rng: np.random.Ge
         rng: the only source of chance; every call draws the same number of values from it.
 
     Returns:
-        (size, size, 3) uint8.
+        (size, size, 3) uint8, not always contiguous.
     """
     height, width = rgb8.shape[:2]
     scale, aspect, left, top, mirror = rng.random(5)
@@ -33,11 +29,14 @@ def random_crop(rgb8: np.ndarray, size: int, min_scale: float, rng: np.random.Ge
     stretch = math.exp((aspect - 0.5) * math.log(4 / 3))  # square root of a ratio in 3/4..4/3
     box_width, box_height = side * stretch, side / stretch
     fit = min(1.0, width / box_width, height / box_height)
-    box_width, box_height = box_width * fit, box_height * fit
-    x, y = left * (width - box_width), top * (height - box_height)
-    box = (x, y, min(x + box_width, width), min(y + box_height, height))
-    out = np.asarray(Image.fromarray(rgb8).resize((size, size), _FILTER, box=box))
-    return np.ascontiguousarray(out[:, ::-1]) if mirror < 0.5 else out
+    # Whole pixels: torch resizes 8-bit pictures twice as fast as Pillow, but takes no fractional box.
+    columns, rows = max(1, round(box_width * fit)), max(1, round(box_height * fit))
+    x, y = round(left * (width - columns)), round(top * (height - rows))
+    box = torch.from_numpy(rgb8[y : y + rows, x : x + columns].copy())  # the cache's pixels are read-only
+    # Bicubic keeps small pictures from going soft when a crop is enlarged.
+    planes = box.permute(2, 0, 1)[None]
+    out = functional.interpolate(planes, (size, size), mode="bicubic", antialias=True)[0].permute(1, 2, 0)
+    return (out.flip(1) if mirror < 0.5 else out).numpy()
 
 
 def centre_crop(rgb8: np.ndarray, size: int) -> np.ndarray:
@@ -45,7 +44,8 @@ def centre_crop(rgb8: np.ndarray, size: int) -> np.ndarray:
     height, width = rgb8.shape[:2]
     side = min(height, width)
     x, y = (width - side) / 2, (height - side) / 2
-    return np.asarray(Image.fromarray(rgb8).resize((size, size), _FILTER, box=(x, y, x + side, y + side)))
+    box = (x, y, x + side, y + side)
+    return np.asarray(Image.fromarray(rgb8).resize((size, size), Image.Resampling.BICUBIC, box=box))
 
 
 # Luma weights of the standards by which software makes a colour file grey, on encoded values.

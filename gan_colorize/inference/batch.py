@@ -9,6 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,7 @@ def colour_files(
     batch_size: int | None = None,
     quality: int = 95,
     say: Callable[[str], None] = lambda line: None,
+    stop: Event | None = None,
 ) -> Iterator[FileResult]:
     """Colour files; yields one result a file in the order in which they are finished.
 
@@ -76,8 +78,10 @@ def colour_files(
 
     batch_size: photographs in one pass of the network; None is 1 on a CPU and 16 elsewhere.
     say: receives one line when the batch is halved because memory ran out.
+    stop: when it is set, photographs that are being written are finished and told, and nothing else. (An
+        exception in whoever takes the results could not tell them any more.)
     """
-    return _Pipeline(predictor, jobs, settings, batch_size, quality, say).run()
+    return _Pipeline(predictor, jobs, settings, batch_size, quality, say, stop or Event()).run()
 
 
 class _Pipeline:
@@ -89,9 +93,11 @@ class _Pipeline:
         batch_size: int | None,
         quality: int,
         say: Callable[[str], None],
+        stop: Event,
     ) -> None:
         on_cpu = predictor.device.type == "cpu"
         self.predictor, self.settings, self.quality, self.say = predictor, settings, quality, say
+        self.stop = stop
         self.batch_size = batch_size or (1 if on_cpu else 16)
         self.todo = iter(jobs)
         cores = torch.get_num_threads()
@@ -104,7 +110,7 @@ class _Pipeline:
         # every running future, with what to do with its outcome
         self.running: dict[Future, tuple[Callable[[Any, Any], Iterator[FileResult]], Any]] = {}
         self.reading = 0
-        self.stopped = False
+        self.disk_full = False
         self.buckets: dict[tuple[int, ...], list[_Item]] = defaultdict(list)
 
     def run(self) -> Iterator[FileResult]:
@@ -117,9 +123,10 @@ class _Pipeline:
                 for future in done:
                     follow_up, subject = self.running.pop(future)
                     yield from follow_up(subject, future)
-                if self.stopped:
+                if self.stop.is_set() or self.disk_full:
                     yield from self._finish_writes()
-                    yield from self._not_tried()
+                    if self.disk_full:
+                        yield from self._not_tried()
                     return
                 more = self._submit_reads()
         except KeyboardInterrupt:
@@ -197,9 +204,9 @@ class _Pipeline:
         self.in_flight.remove(item)
         item.result.status, item.result.error = "failed", _one_line(item.job.source, error)
         if no_more_room(error):
-            if self.stopped:  # one line is enough
+            if self.disk_full:  # one line is enough
                 return FileResult(item.job.source, "not tried", item.result.outputs)
-            self.stopped = True
+            self.disk_full = True
             item.result.error += "; stopped"
         return item.result
 

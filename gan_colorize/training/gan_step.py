@@ -108,7 +108,10 @@ class GanStep:
         optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         self.scaler.unscale_(optimizer)
-        norm = nn.utils.clip_grad_norm_(module.parameters(), self.clip)
+        gradients = [p.grad for p in module.parameters() if p.grad is not None]
+        norm = nn.utils.get_total_norm(gradients)
+        if norm > self.clip:  # else the pass over all gradients would multiply by 1
+            torch._foreach_mul_(gradients, self.clip / (norm + 1e-6))
         # A step with a non-finite gradient would poison the weights before the guard can speak.
         if self.scaler.is_enabled() or bool(norm.isfinite()):
             self.scaler.step(optimizer)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-import signal
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +21,7 @@ from ..devices import choose_dtype, keep_freed_memory, usable_cores
 from ..errors import UserError
 from ..losses.perceptual import PerceptualLoss
 from ..models import create_discriminator, create_model
+from ..signals import stop_on_signals
 from .batch import BatchMaker, Prepare
 from .checkpoints import Keeper, check_best_by
 from .ema import Average
@@ -76,7 +74,7 @@ def train(
     progress = state.progress
     state.remember()
 
-    with RunLog(folder, progress.images, total) as log, _stop_on_signal() as stop:
+    with RunLog(folder, progress.images, total) as log, stop_on_signals() as stop:
         guard = Guard(state, log, step.scaler)
         keeper = Keeper(config, folder, state, validator, precision, log)
         verb = "resuming" if resume else "training"
@@ -215,24 +213,3 @@ def _add(sums: dict[str, list[float]], values: dict[str, float]) -> None:
 
 def _crosses(before: int, after: int, interval: int) -> bool:
     return before // interval != after // interval
-
-
-@contextmanager
-def _stop_on_signal() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set; a second one interrupts at once."""
-    stop = threading.Event()
-
-    def handle(number: int, frame: object) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
