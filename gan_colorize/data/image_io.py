@@ -58,7 +58,8 @@ class Photo:
         if self.pixels.ndim == 2:
             wide = self.pixels.dtype == np.uint16
             table = fast.lightness_of_grey16() if wide else fast.LIGHTNESS_OF_GREY8
-            return np.asarray(table, dtype=np.float32)[self.pixels]
+            # Half the time of an index expression; a pixel is never outside its table.
+            return np.take(np.asarray(table, dtype=np.float32), self.pixels, mode="clip")
         if self.pixels.dtype == np.uint8:
             return fast.rgb8_to_lightness(self.pixels)
         return _exact_lightness(self.pixels)

@@ -102,8 +102,9 @@ class _Pipeline:
         self.todo = iter(jobs)
         cores = torch.get_num_threads()
         workers = max(1, min(cores, len(jobs)))
-        threads = max(1, cores // workers)
-        self.pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads,))
+        # One thread each even for a single photograph: a second one saves a few milliseconds of its second
+        # or so, and costs a quarter more CPU time in waiting.
+        self.pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
         self.network = self.pool if on_cpu else ThreadPoolExecutor(1)
         self.most = 2 * workers + 2 * self.batch_size
         self.in_flight: list[_Item] = []

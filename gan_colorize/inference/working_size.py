@@ -28,12 +28,12 @@ def working_shape(height: int, width: int, size: int) -> tuple[int, int]:
 def shrink(lightness: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Antialiased reduction of a (H, W) float32 plane of L to ``shape``; the plane itself when they agree.
 
-    The filter is the training crops' (:mod:`gan_colorize.data.transforms`). Large scans are first reduced by
-    a whole number to three times ``shape``, which stays within 0.1 L rms of the plain filter.
+    The filter is the training crops' (:mod:`gan_colorize.data.transforms`). Large pictures are first
+    reduced by a whole number to twice ``shape`` or more, which stays within about 0.1 L rms of the plain filter.
     """
     if lightness.shape == shape:
         return lightness
-    image = Image.fromarray(lightness).resize(shape[::-1], Image.Resampling.BICUBIC, reducing_gap=3.0)
+    image = Image.fromarray(lightness).resize(shape[::-1], Image.Resampling.BICUBIC, reducing_gap=2.0)
     return np.asarray(image).clip(0.0, 100.0)  # the filter overshoots at hard edges
 
 
