@@ -19,8 +19,8 @@ from . import lab as exact
 from .threads import one_thread
 
 # Pixels in a band: small enough for its buffers to stay in a core's cache, large enough for the fixed cost
-# of a torch call (about 1 us, 45 calls a band) and of the threads' turns at it to stay a small part. Measured:
-# 16384 takes 1.5 times as long, 32768 a twentieth more CPU time where two threads work.
+# of a torch call (about 1 us, 45 calls a band) and of the threads' turns at it to stay a small part.
+# Measured: 16384 takes 1.5 times as long, 32768 a twentieth more CPU time where two threads work.
 _BAND = 65536
 
 # Batches of pictures are converted by all threads together, in bands that give each enough to do.
@@ -119,7 +119,7 @@ def rgb8_to_lightness(rgb: np.ndarray) -> np.ndarray:
 
 
 class _Buffers(threading.local):
-    """A thread's own working memory for `_BAND` pixels; made anew, its pages alone would cost a millisecond."""
+    """A thread's own working memory for `_BAND` pixels: its pages alone cost a millisecond to make anew."""
 
     def __init__(self) -> None:
         self.planes = [torch.empty(3 * _BAND) for _ in range(3)]

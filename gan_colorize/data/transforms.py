@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+
 def random_crop(rgb8: np.ndarray, size: int, min_scale: float, rng: np.random.Generator) -> np.ndarray:
     """A random box of a picture, resized to a square in one step, mirrored half of the time.
 

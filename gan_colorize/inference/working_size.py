@@ -28,8 +28,8 @@ def working_shape(height: int, width: int, size: int) -> tuple[int, int]:
 def shrink(lightness: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Antialiased reduction of a (H, W) float32 plane of L to ``shape``; the plane itself when they agree.
 
-    The filter is the training crops' (:mod:`gan_colorize.data.transforms`). Large pictures are first
-    reduced by a whole number to twice ``shape`` or more, which stays within about 0.1 L rms of the plain filter.
+    The filter is the training crops' (:mod:`gan_colorize.data.transforms`). Large pictures are
+    first reduced by a whole number to twice ``shape`` or more: about 0.1 L rms from the plain filter.
     """
     if lightness.shape == shape:
         return lightness
