@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from ..errors import UserError
 from ..files import check_writable
@@ -66,6 +67,9 @@ def command(
     """
     if overwrite and skip_existing:
         raise click.UsageError("--overwrite and --skip-existing exclude each other")
+    given = click.get_current_context().get_parameter_source("seed")
+    if given is ParameterSource.COMMANDLINE and not samples:
+        raise click.UsageError("--seed is of random colourings: say with --samples how many")
 
     from ..inference import plan as planning
     from ..inference.inputs import find_inputs
