@@ -229,7 +229,7 @@ def test_the_command_as_a_person_runs_it(work, grey_files, weights):
     assert "3 coloured" in done.stdout
 
 
-def test_a_seed_without_samples_is_refused(colorize, grey_files):
+def test_a_seed_without_samples_is_refused(colorize, work, grey_files):
     grey_files("a.png")
     result = colorize("a.png", "--output", "out", "--seed", "3")
     assert result.exit_code == 2 and "--samples" in result.stderr
