@@ -2,9 +2,8 @@
 
     python scripts/bench_train.py --data FOLDER [--config configs/flagship.yaml] [--set a.b=c]
 
-Both run the same networks on inputs of the same shapes (lightness and every condition), in turns, in one
-process; the ratio of medians is the figure to quote (machines are noisy, ratios less so). Also prints
-the peak resident memory.
+Both run the same networks on the same batches' shapes, in turns, in one process; the ratio of medians is the
+figure to quote (machines are noisy, ratios less so). Also prints the peak resident memory.
 """
 
 from __future__ import annotations
@@ -20,11 +19,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from gan_colorize.color.bins import NUM_BINS
 from gan_colorize.config import Config, Phase, load_config
 from gan_colorize.devices import choose_dtype, keep_freed_memory
 from gan_colorize.models import create_discriminator, create_model
-from gan_colorize.models.contract import Conditions
 from gan_colorize.training import loop
 from gan_colorize.training.optim import Precision, adamw
 from gan_colorize.training.setup import prepare_data
@@ -41,12 +38,6 @@ def bare(config: Config, steps: int) -> float:
     second = adamw(discriminator, 1e-4, [0.0, 0.99], 0.0)
     size, batch = phase.crop_size, phase.batch_size
     lightness, ab = torch.rand(batch, 1, size, size) * 100, torch.rand(batch, 2, size, size)
-    conditions = Conditions(
-        hints=torch.rand(batch, 2, size, size),
-        mask=torch.ones(batch, 1, size, size),
-        histogram=torch.rand(batch, NUM_BINS),
-        saturation=torch.rand(batch, 1),
-    )
     for step in range(steps + 2):
         if step == 2:
             started = time.perf_counter()
@@ -55,7 +46,7 @@ def bare(config: Config, steps: int) -> float:
                 scores = discriminator(lightness.repeat(2, 1, 1, 1), ab.repeat(2, 1, 1, 1))
             _step(second, scores)
         with precision.autocast():
-            logits = model(lightness, conditions).logits
+            logits = model(lightness).logits
             if phase.train == "both":
                 discriminator.requires_grad_(False)
                 fake = torch.nn.functional.interpolate(logits[:, :2].float(), scale_factor=4.0)

@@ -23,8 +23,8 @@ from .threads import one_thread
 # Measured: 16384 takes 1.5 times as long, 32768 a twentieth more CPU time where two threads work.
 _BAND = 65536
 
-# Batches of pictures are converted by all threads together, in bands that give each enough to do.
-_SHARED_BAND = 1 << 18
+# Vector units take up to this many numbers at a time; the rest goes to other code, whose last bit differs.
+_VECTOR = 64
 
 # Entries of the table over linear light. sRGB is steepest at black, 12.92 * 255 levels a unit: one entry
 # spans at most a fifth of a level.
@@ -68,6 +68,7 @@ def _cie_f_(t: Tensor) -> Tensor:
     return t.sub_(upper).mul_(exact.TOE_SLOPE).add_(upper.pow_(1.0 / 3.0))
 
 
+@one_thread()
 def rgb8_to_lab(rgb: Tensor) -> Tensor:
     """Lab of 8-bit sRGB pictures, on their device.
 
@@ -87,9 +88,11 @@ def rgb8_to_lab(rgb: Tensor) -> Tensor:
     pictures, pixels = rgb.shape[:-3].numel(), rgb.shape[-2] * rgb.shape[-1]
     # Channels first of all: small pictures share a band, for a call costs as much as a thousand pixels.
     planes = rgb.reshape(pictures, 3, pixels).transpose(0, 1).reshape(3, -1)
+    # Padded, so that a picture's values do not depend on what shares its band.
+    planes = torch.nn.functional.pad(planes, (0, -planes.shape[1] % _VECTOR))
     lab = torch.empty(planes.shape, dtype=torch.float32, device=rgb.device)
     linear_of_8bit = _linear_of_8bit().to(rgb.device)
-    band = _SHARED_BAND if rgb.device.type == "cpu" else planes.shape[1]
+    band = _BAND if rgb.device.type == "cpu" else planes.shape[1]
     for start in range(0, planes.shape[1], max(1, band)):
         piece, out = planes[:, start : start + band], lab[:, start : start + band]
         red, green, blue = torch.index_select(linear_of_8bit, 0, piece.int().reshape(-1)).view(piece.shape)
@@ -100,7 +103,7 @@ def rgb8_to_lab(rgb: Tensor) -> Tensor:
         torch.mul(f[1], 116.0, out=out[0]).sub_(16.0)
         torch.sub(f[0], f[1], out=out[1]).mul_(500.0)
         torch.sub(f[1], f[2], out=out[2]).mul_(200.0)
-    return lab.view(3, pictures, pixels).transpose(0, 1).reshape(rgb.shape)
+    return lab[:, : pictures * pixels].view(3, pictures, pixels).transpose(0, 1).reshape(rgb.shape)
 
 
 @one_thread()

@@ -102,8 +102,7 @@ class _Pipeline:
         self.todo = iter(jobs)
         cores = torch.get_num_threads()
         workers = max(1, min(cores, len(jobs)))
-        # One thread each even for a single photograph: a second one saves a few milliseconds of its second
-        # or so, and costs a quarter more CPU time in waiting.
+        # One thread each even for a single photograph: a second one costs a fifth more CPU time in waiting.
         self.pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
         self.network = self.pool if on_cpu else ThreadPoolExecutor(1)
         self.most = 2 * workers + 2 * self.batch_size
