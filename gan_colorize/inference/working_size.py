@@ -29,7 +29,7 @@ def shrink(lightness: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Antialiased reduction of a (H, W) float32 plane of L to ``shape``; the plane itself when they agree.
 
     The filter is the training crops' (:mod:`gan_colorize.data.transforms`). Large pictures are
-    first reduced by a whole number to twice ``shape`` or more (0.095 L rms from the plain filter on one photo).
+    first reduced by a whole number to twice ``shape`` or more (0.095 L rms from the plain filter on one).
     """
     if lightness.shape == shape:
         return lightness
