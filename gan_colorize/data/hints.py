@@ -61,16 +61,20 @@ def simulate_hints(ab: Tensor, generator: torch.Generator, probability: float) -
     colours = ab[owner[:, None, None], :, rows, columns] * inside[..., None]  # (M, 9, 9, 2)
     mean = colours.sum((1, 2)) / (size * size)[:, None]  # (M, 2)
 
-    # Patches may overlap: the later one wins, whatever order a device writes in.
-    number = torch.arange(1, len(owner) + 1, device=ab.device)[:, None, None].expand_as(inside)
-    flat = (owner[:, None, None] * height + rows) * width + columns  # (M, 9, 9)
-    painted = torch.zeros(count * height * width, dtype=torch.long, device=ab.device)
-    painted.scatter_reduce_(0, flat[inside], number[inside], "amax")
-    palette = torch.cat([mean.new_zeros(1, 2), mean])  # number 0: nothing revealed
-    hints = palette[painted].view(count, height, width, 2).permute(0, 3, 1, 2)
-    mask = (painted > 0).view(count, 1, height, width)
-    whole = whole.to(ab.device)[:, None, None, None]
-    return torch.where(whole, ab, hints).contiguous(), (mask | whole).to(ab.dtype)
+    # Patches may overlap: the later one wins, whatever order a device writes in. Only the pixels of
+    # patches are written; passes over whole pictures would cost several times as much.
+    number = torch.arange(len(owner), device=ab.device)[:, None, None].expand_as(inside)[inside]  # (P,)
+    flat = (rows * width + columns)[inside] + owner[number] * (height * width)  # (P,) pixel in the batch
+    latest = torch.full((count * height * width,), -1, dtype=torch.int32, device=ab.device)
+    latest.scatter_reduce_(0, flat, number.int(), "amax")
+    winner = latest[flat].long()
+    told = torch.zeros(count, 3, height * width, dtype=ab.dtype, device=ab.device)  # a, b and the mask
+    values = torch.cat([mean[winner], mean.new_ones(len(winner), 1)], 1)  # (P, 3)
+    told[flat // (height * width), :, flat % (height * width)] = values
+    told = told.view(count, 3, height, width)
+    for picture in whole.nonzero().flatten().tolist():
+        told[picture, :2], told[picture, 2] = ab[picture], 1.0
+    return told[:, :2], told[:, 2:]
 
 
 def global_statistics(

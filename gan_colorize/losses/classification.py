@@ -14,25 +14,50 @@ class _SparseSoftCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, logits: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
-        # One fused pass over the bins, cast included; with channels_last their axis is the last in memory.
+        # One fused pass over the bins; with channels_last their axis is the last in memory.
         rows = logits.permute(0, 2, 3, 1)
-        log_shares = torch.log_softmax(rows, dim=-1, dtype=torch.float32).permute(0, 3, 1, 2)
-        ctx.save_for_backward(log_shares, indices, weights)
-        return -(weights * log_shares.gather(1, indices)).sum(dim=1, keepdim=True)
+        if logits.dtype == torch.bfloat16:
+            # The gradient will be bfloat16 as well; the probabilities of which it consists need no more.
+            shares = torch.softmax(rows, dim=-1).contiguous()
+            chosen = shares.permute(0, 3, 1, 2).gather(1, indices)
+            loss = _from_probabilities(logits.gather(1, indices), chosen, weights)
+        else:
+            log_shares = torch.log_softmax(rows, dim=-1, dtype=torch.float32).contiguous()
+            loss = -(weights * log_shares.permute(0, 3, 1, 2).gather(1, indices)).sum(dim=1, keepdim=True)
+            shares = log_shares.exp_()
+        ctx.save_for_backward(shares, indices, weights)
+        return loss
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:
-        log_shares, indices, weights = ctx.saved_tensors
-        # In place: 23 MB for 32 pictures of 96 px. A second backward is refused by autograd's version check.
-        result = log_shares.exp_().mul_(grad)  # softmax times the incoming gradient
-        return result.scatter_add_(1, indices, -weights * grad), None, None
+        shares, indices, weights = ctx.saved_tensors
+        # In place: 12 MB for 32 pictures of 96 px. A second backward is refused by autograd's version check.
+        shares.mul_(grad.permute(0, 2, 3, 1).to(shares.dtype))  # softmax times the incoming gradient
+        # By place in one long row: a scatter along the bins takes seven times as long in bfloat16.
+        pixels = torch.arange(grad.numel(), device=grad.device).view_as(grad)
+        places = (pixels * shares.shape[-1] + indices).flatten()
+        shares.view(-1).index_add_(0, places, (-weights * grad).flatten().to(shares.dtype))
+        return shares.permute(0, 3, 1, 2), None, None
+
+
+def _from_probabilities(logits: Tensor, shares: Tensor, weights: Tensor) -> Tensor:
+    """The cross-entropy of k bins, from their logits and rounded probabilities, all (N, k, h, w).
+
+    One entry already tells a row's normaliser, log(sum(exp(z))) = z - log(p); the k together tell it to less
+    than 0.01 nats, without bias. Where all of them underflow, the loss is reported as 87 nats above them.
+    """
+    logits, total = logits.float(), shares.float().sum(dim=1, keepdim=True)
+    tiny = torch.finfo(torch.float32).tiny
+    normaliser = logits.logsumexp(dim=1, keepdim=True) - total.clamp(min=tiny).log()
+    return (weights * (normaliser - logits)).sum(dim=1, keepdim=True)
 
 
 def soft_cross_entropy(logits: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
     """Cross-entropy between a predicted distribution and a sparse soft target, unreduced.
 
     Args:
-        logits: (N, Q, h, w), any float type; computed in float32.
+        logits: (N, Q, h, w), any float type; computed in float32. The probabilities of bfloat16 logits
+            are rounded to bfloat16, as their gradient is.
         indices: (N, k, h, w) int64, the bins that carry the target's mass.
         weights: (N, k, h, w) their shares, summing to 1 over k.
 

@@ -111,11 +111,16 @@ class GanStep:
         gradients = [p.grad for p in module.parameters() if p.grad is not None]
         norm = nn.utils.get_total_norm(gradients)
         if norm > self.clip:  # else the pass over all gradients would multiply by 1
-            torch._foreach_mul_(gradients, self.clip / (norm + 1e-6))
+            excess = (norm + 1e-6) / self.clip
+            if optimizer.defaults["fused"] and not self.scaler.is_enabled():
+                optimizer.grad_scale = excess  # the fused step divides by it as it reads: one pass less
+            else:
+                torch._foreach_div_(gradients, excess)
         # A step with a non-finite gradient would poison the weights before the guard can speak.
         if self.scaler.is_enabled() or bool(norm.isfinite()):
             self.scaler.step(optimizer)
         self.scaler.update()
+        optimizer.grad_scale = None
         return norm
 
 

@@ -34,6 +34,20 @@ def test_lab_of_8bit(rgb8):
     torch.testing.assert_close(stacked[1, 0], got, atol=0, rtol=0)
 
 
+@pytest.mark.parametrize("side", [100, 101, 300])
+def test_lab_of_8bit_is_the_same_with_any_number_of_threads(side):
+    generator = torch.Generator().manual_seed(side)
+    rgb = torch.randint(0, 256, (4, 3, side, side - 1), dtype=torch.uint8, generator=generator)
+    before, results = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3, 8):
+            torch.set_num_threads(threads)
+            results.append(fast.rgb8_to_lab(rgb))
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(results[0], other) for other in results[1:])
+
+
 def test_lab_of_8bit_inside_autocast(rgb8):
     planar = torch.from_numpy(rgb8).permute(2, 0, 1)
     with torch.autocast("cpu", dtype=torch.bfloat16):

@@ -40,14 +40,27 @@ def test_uniform_prediction_costs_log_of_the_number_of_bins():
     torch.testing.assert_close(loss, torch.full((2, 1, 3, 4), math.log(313)))
 
 
-def test_large_logits_stay_finite_and_bf16_is_computed_in_fp32():
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_large_logits_stay_finite(dtype):
     indices, shares = random_target()
-    logits = (torch.randn(2, 313, 3, 4) * 1e4).requires_grad_(True)
+    logits = (torch.randn(2, 313, 3, 4) * 1e4).to(dtype).requires_grad_(True)
     loss = soft_cross_entropy(logits, indices, shares)
     loss.sum().backward()
     assert loss.isfinite().all() and logits.grad.isfinite().all()
-    half = torch.randn(2, 313, 3, 4, dtype=torch.bfloat16)
-    assert soft_cross_entropy(half, indices, shares).dtype == torch.float32
+
+
+def test_bf16_differs_from_fp32_by_the_rounding_of_bf16_only():
+    indices, shares = random_target((4, 5, 24, 24))
+    half = (3 * torch.randn(4, 313, 24, 24)).bfloat16().requires_grad_(True)
+    full = half.detach().float().requires_grad_(True)
+    loss, reference = (soft_cross_entropy(z, indices, shares) for z in (half, full))
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, reference, rtol=0, atol=0.01)
+    torch.testing.assert_close(loss.mean(), reference.mean(), rtol=0, atol=5e-4)  # no bias
+    loss.sum().backward()
+    reference.sum().backward()
+    error = (half.grad.float() - full.grad).norm() / full.grad.norm()
+    assert error < 2**-8
 
 
 def test_channels_last_gives_the_same():

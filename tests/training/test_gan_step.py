@@ -123,3 +123,19 @@ def test_validation_sees_the_plain_picture(maker):
     assert batch.conditions.hints is None
     assert batch.lightness.mean().item() == pytest.approx(50.03, abs=0.05)  # sRGB 119 is L* 50.03
     assert batch.pixel_weight.abs().max() == 0  # no colour, nothing to learn
+
+
+def test_a_long_gradient_is_clipped_the_same_with_and_without_a_fused_optimizer(batch):
+    results = []
+    for fused in (True, False):
+        players, step = game(Loss())
+        step.clip = 1e-3
+        optimizer = players.generator_optimizer
+        optimizer.defaults["fused"] = fused
+        for group in optimizer.param_groups:
+            group["fused"] = fused
+        assert step(batch, "generator")["generator_gradient"] > 10 * step.clip
+        results.append([state["exp_avg"] for state in optimizer.state.values()])
+    norms = [torch.nn.utils.get_total_norm(moments) for moments in results]
+    assert norms[0] == pytest.approx(step.clip * (1 - optimizer.defaults["betas"][0]), rel=1e-3)
+    torch.testing.assert_close(results[0], results[1], rtol=1e-5, atol=1e-12)
