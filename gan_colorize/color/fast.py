@@ -134,14 +134,24 @@ class _Buffers(threading.local):
 _buffers = _Buffers()
 
 
+# With g = 116 f = L + 16 for grey, the inverse of f is, times a constant that the matrix takes back,
+# (g - u) + _CUBE u^3 where u is g clamped to the toe: a cube above it, a line below.
+_TOE_G = 116.0 * exact.TOE_F
+_CUBE = exact.TOE_SLOPE / 116.0**2
+_PER_LIGHT = 116.0 * exact.TOE_SLOPE  # the constant: what stands for linear light of 1
+
+
 @functools.cache
-def _matrix_of_f3() -> Tensor:
-    """(3, 3): cubes of f for X, Y, Z -> linear light, 0.._LEVELS."""
-    return (exact.xyz_to_rgb_matrix() * torch.tensor(exact.WHITE_D65) * _LEVELS).float()
+def _matrix_of_light() -> Tensor:
+    """(3, 3): X, Y, Z of white 1, times _PER_LIGHT -> linear light, 0.._LEVELS."""
+    matrix = exact.xyz_to_rgb_matrix() * torch.tensor(exact.WHITE_D65, dtype=torch.float64)
+    return (matrix * (_LEVELS / _PER_LIGHT)).float()
 
 
 class _Band:
     """Converts `size` pixels of Lab to 8-bit RGB, at most `_BAND`, in the thread's buffers."""
+
+    hair, top = torch.tensor(0.005), torch.tensor(_LEVELS + 0.01)
 
     def __init__(self, size: int) -> None:
         self.first, self.second, self.third = (p[: 3 * size].view(3, size) for p in _buffers.planes)
@@ -149,17 +159,14 @@ class _Band:
 
     def convert(self, lightness: Tensor, a: Tensor, b: Tensor, out: np.ndarray) -> None:
         """lightness, a, b (size,) float32 -> out (size, 3) uint8."""
-        f, rgb = self.first, self.second
-        # f of CIE Lab for X, Y, Z.
-        torch.clamp(lightness, 0.0, 100.0, out=f[1]).add_(16.0).mul_(1.0 / 116.0)
-        torch.add(f[1], a, alpha=1.0 / 500.0, out=f[0])
-        torch.add(f[1], b, alpha=-1.0 / 200.0, out=f[2])
-        # Its inverse: a cube above the toe, a line below, so f^3 of the clamped plus the line of the rest.
-        upper = torch.clamp(f, min=exact.TOE_F, out=rgb)
-        f.sub_(upper).mul_(1.0 / exact.TOE_SLOPE)
-        f.addcmul_(torch.mul(upper, upper, out=self.third), upper)
-        torch.mm(_matrix_of_f3(), f, out=rgb)  # linear light, 0.._LEVELS
-        self._desaturate_(rgb, f[1])
+        g, rgb = self.first, self.second
+        torch.clamp(lightness, 0.0, 100.0, out=g[1]).add_(16.0)
+        torch.add(g[1], a, alpha=116.0 / 500.0, out=g[0])
+        torch.add(g[1], b, alpha=-116.0 / 200.0, out=g[2])
+        upper = torch.clamp(g, min=_TOE_G, out=rgb)
+        g.sub_(upper).addcmul_(torch.mul(upper, upper, out=self.third), upper, value=_CUBE)
+        torch.mm(_matrix_of_light(), g, out=rgb)  # linear light, 0.._LEVELS
+        self._desaturate_(rgb, g[1])
         self.index.view_as(rgb).copy_(rgb)
         torch.index_select(_level_of_linear(), 0, self.index, out=self.levels)
         red, green, blue = self.levels.view_as(rgb).numpy()
@@ -170,18 +177,21 @@ class _Band:
 
         The matrix row of Y sums to 1, so on that line in linear light Y, and with it L, stays as it is.
         """
-        lowest, highest, white = self.third
+        least, most = rgb.amin(), rgb.amax()
+        if not torch.isfinite(least + most):
+            raise ValueError("lightness and ab must be finite")
+        if least >= 0 and most <= _LEVELS:
+            return
+        lowest, highest, room = self.third
         torch.minimum(torch.minimum(rgb[0], rgb[1], out=lowest), rgb[2], out=lowest)
         torch.maximum(torch.maximum(rgb[0], rgb[1], out=highest), rgb[2], out=highest)
-        if lowest.amin() >= 0 and highest.amax() <= _LEVELS:
-            return
-        grey = luminance.mul_(_LEVELS)
-        # The share of chroma that fits below and above; the small number keeps 0/0 of black and white finite.
-        fits_below = torch.div(grey, torch.sub(grey, lowest, out=lowest).add_(1e-3), out=lowest)
-        torch.sub(torch.full_like(grey, _LEVELS), grey, out=white)
-        fits_above = torch.div(white, highest.sub_(grey).add_(1e-3), out=highest)
-        share = torch.minimum(fits_below, fits_above, out=lowest).clamp_(max=1.0)
-        rgb.sub_(grey).mul_(share).add_(grey)
+        # How many times too long the way from grey is, downwards and upwards. Grey never equals an end of the
+        # scale: a hundredth of a level, lost when the index is cut to a whole number, avoids black's 0/0.
+        grey = torch.add(self.hair, luminance, alpha=_LEVELS / _PER_LIGHT, out=luminance)
+        torch.sub(grey, lowest, out=lowest).div_(grey)
+        highest.sub_(grey).div_(torch.sub(self.top, grey, out=room))
+        share = torch.maximum(lowest, highest, out=lowest).clamp_(min=1.0).reciprocal_()
+        torch.lerp(grey.expand_as(rgb), rgb, share.expand_as(rgb), out=rgb)
 
 
 @one_thread()
@@ -206,8 +216,6 @@ def lab_to_rgb8(lightness: np.ndarray, ab: np.ndarray) -> np.ndarray:
     if ab.shape != (2, height, width):
         raise ValueError(f"ab must have the shape (2, {height}, {width}), got {ab.shape}")
     planes = [_tensor(plane, np.float32) for plane in (lightness, *ab)]
-    if not all(torch.isfinite(plane.sum()) for plane in planes):
-        raise ValueError("lightness and ab must be finite")
     out = np.empty((height * width, 3), np.uint8)
     for start in range(0, height * width, _BAND):
         pixels = slice(start, min(start + _BAND, height * width))

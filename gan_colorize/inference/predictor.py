@@ -73,7 +73,7 @@ class Predictor:
         self.dtype = choose_dtype(precision, self.device, "--precision")
         self.contract = model.contract
         self.size, self.temperature = working_size(model), default_temperature(model)
-        self.model = ready_for_inference(model, self.device)
+        self.model = ready_for_inference(model, self.device, self.dtype)
 
     def check(self, settings: Settings) -> None:
         """Raise a UserError for settings that no prediction of this model can satisfy."""

@@ -9,10 +9,14 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
-def ready_for_inference(model: nn.Module, device: torch.device) -> nn.Module:
+def ready_for_inference(model: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
     """A copy of ``model`` on ``device``: eval mode, channels_last, BatchNorm folded into the convolutions.
 
     The caller's own network is left alone: it may be in the middle of its training.
+
+    dtype: that of the autocast in which the copy will run. Autocast would convert the layers' weights in
+        every pass (it keeps only what it converted of weights that train), a quarter of the time of one
+        small photograph; the result is the same to the last bit.
     """
     ready = copy.deepcopy(model).eval().requires_grad_(False)
     for block in ready.modules():
@@ -21,6 +25,9 @@ def ready_for_inference(model: nn.Module, device: torch.device) -> nn.Module:
                 first, second = block[index], block[index + 1]
                 if type(first) is nn.Conv2d and type(second) is nn.BatchNorm2d:
                     block[index], block[index + 1] = fuse_conv_bn_eval(first, second), nn.Identity()
+    for layer in ready.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            layer.to(dtype)
     return ready.to(device, memory_format=torch.channels_last)
 
 

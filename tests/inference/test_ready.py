@@ -11,7 +11,7 @@ CPU = torch.device("cpu")
 
 def test_folded_network_is_the_same_function(network):
     before = copy.deepcopy(network.state_dict())
-    ready = ready_for_inference(network, CPU)
+    ready = ready_for_inference(network, CPU, torch.float32)
     lightness = torch.rand(1, 1, 64, 96) * 100
     with torch.no_grad():
         expected, got = network(lightness).logits, ready(lightness).logits
