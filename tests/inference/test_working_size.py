@@ -1,9 +1,13 @@
 """The size policy: what the network sees of a photograph of any shape."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 from skimage.transform import downscale_local_mean
 
+import gan_colorize
 from gan_colorize.inference.working_size import pad_to_multiple, shrink, working_shape
 
 
@@ -47,6 +51,17 @@ def test_large_scans_go_through_two_steps_without_a_shift():
     small = shrink(ramp, (64, 96))
     centres = (np.arange(96) + 0.5) / 96 * 100
     np.testing.assert_allclose(small[30, 4:-4], centres[4:-4], atol=0.1)
+
+
+@pytest.mark.parametrize("tiles", [3, 6])
+def test_two_steps_are_within_a_tenth_of_the_plain_filter(tiles):
+    """On large pictures as sharp as a small photograph: the same one again and again."""
+    grey = Path(gan_colorize.__file__).parent / "examples" / "grey" / "coffee.jpg"
+    with Image.open(grey) as image:
+        tile = np.asarray(image.convert("L"), np.float32)[:400, :400] * (100 / 255)
+    large = np.tile(tile, (tiles, tiles))
+    plain = np.asarray(Image.fromarray(large).resize((160, 160), Image.Resampling.BICUBIC))
+    assert np.sqrt(np.square(shrink(large, (160, 160)) - plain).mean()) < 0.1
 
 
 def test_stays_in_range_at_hard_edges():
