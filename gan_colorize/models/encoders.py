@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
+from . import efficientnet_lite
 from .blocks import ResidualBlock, conv_norm
 
 # Mean and spread of ImageNet's RGB channels, averaged: what a torchvision backbone expects of grey.
@@ -32,63 +31,68 @@ class ResidualEncoder(nn.Module):
         return lightness / 50.0 - 1.0
 
 
+# torchvision name -> (index after which each stage of `.features` ends, channels there)
+_TORCHVISION = {
+    "mobilenet_v2": ((2, 4, 7, 14, 19), (16, 24, 32, 96, 1280)),
+    "efficientnet_b0": ((2, 3, 4, 6, 9), (16, 24, 40, 112, 1280)),
+}
+BACKBONES = (*_TORCHVISION, *efficientnet_lite.SCALES)
+
+
 class BackboneEncoder(nn.Module):
-    """A torchvision classifier cut into five stages, its first convolution summed over R, G and B.
+    """A classifier cut into five stages, its first convolution summed over R, G and B.
 
     With equal channels, a convolution over RGB is the convolution of the grey picture with the summed
     kernel, so pretrained weights keep their meaning on lightness (L / 100 is within 0.035 of the
     sRGB-encoded grey value).
     """
 
-    # torchvision name -> (index after which each stage of `.features` ends, channels there)
-    CUTS: ClassVar[dict[str, tuple[tuple[int, ...], tuple[int, ...]]]] = {
-        "mobilenet_v2": ((2, 4, 7, 14, 19), (16, 24, 32, 96, 1280)),
-        "efficientnet_b0": ((2, 3, 4, 6, 9), (16, 24, 40, 112, 1280)),
-    }
-
     def __init__(self, name: str) -> None:
         super().__init__()
-        import torchvision
-
-        ends, self.widths = self.CUTS[name]
         self.backbone_name = name
-        features = torchvision.models.get_model(name, weights=None).features
+        if name in efficientnet_lite.SCALES:
+            features = efficientnet_lite.features(name)
+            ends, self.widths = efficientnet_lite.ends_and_widths(name)
+            self.mean_and_spread = efficientnet_lite.MEAN_AND_SPREAD
+        else:
+            import torchvision
+
+            features = torchvision.models.get_model(name, weights=None).features
+            ends, self.widths = _TORCHVISION[name]
+            self.mean_and_spread = _IMAGENET_MEAN, _IMAGENET_STD
         features[0][0] = _grey_input(features[0][0])
         features = _with_fast_backward(features)
         starts = (0, *ends[:-1])
         self.stages = nn.ModuleList(features[a:b] for a, b in zip(starts, ends, strict=True))
 
     def normalise(self, lightness: Tensor) -> Tensor:
-        return (lightness / 100.0 - _IMAGENET_MEAN) / _IMAGENET_STD
+        mean, spread = self.mean_and_spread
+        return (lightness / 100.0 - mean) / spread
 
     def load_pretrained(self) -> None:
-        """Take torchvision's ImageNet weights (from its cache, or downloaded with its own hash check)."""
-        import torchvision
+        """Take ImageNet weights: torchvision's (from its cache, or downloaded with its own hash check), or of
+        the package that carries an EfficientNet-Lite.
 
-        try:
-            source = torchvision.models.get_model(
-                self.backbone_name, weights=_first_weights(self.backbone_name)
-            )
-        except OSError as error:
-            raise UserError(
-                f"model.pretrained_encoder: torchvision's weights for {self.backbone_name} are "
-                f"neither cached (TORCH_HOME) nor downloadable ({error}); set model.pretrained_encoder=false"
-            ) from error
-        features = source.features
-        features[0][0] = _grey_input(features[0][0])
+        Raises:
+            UserError: they are not there.
+        """
+        if self.backbone_name in efficientnet_lite.SCALES:
+            values = efficientnet_lite.pretrained(self.backbone_name)
+        else:
+            values = list(_torchvision_features(self.backbone_name).state_dict().values())
+        values[0] = values[0].sum(dim=1, keepdim=True)  # R, G and B of the first convolution
         # The stages number their layers anew; the order of the tensors is the same.
-        values = list(features.state_dict().values())
         own = self.state_dict()
         for key, value in zip(own, values, strict=True):
             own[key] = value
         self.load_state_dict(own)
 
 
-class _DepthwiseDown(nn.Conv2d):
-    """A stride-2 depthwise convolution that trains in float32 on the CPU.
+class _SlowDepthwise(nn.Conv2d):
+    """A depthwise convolution of stride 2 or with a kernel above 3: on the CPU it trains in float32.
 
-    oneDNN has no bf16 backward for it and falls back to a loop: 7 to 48 times the time of float32
-    (torch 2.14, channels_last), a fifth of a whole training step.
+    oneDNN has no bf16 backward for it and falls back to a loop: 4 to 48 times the time of float32
+    (torch 2.14, channels_last), a fifth of a whole training step with MobileNetV2.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -102,18 +106,25 @@ def _with_fast_backward(features: nn.Sequential) -> nn.Sequential:
     for block in features.modules():
         for name, layer in block.named_children():
             depthwise = isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1
-            if depthwise and layer.stride[0] == 2:
+            if depthwise and (layer.stride[0] > 1 or layer.kernel_size[0] > 3):
                 settings = (layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.groups)
-                fast = _DepthwiseDown(layer.in_channels, layer.out_channels, *settings, bias=False)
+                fast = _SlowDepthwise(layer.in_channels, layer.out_channels, *settings, bias=False)
                 fast.weight = layer.weight
                 setattr(block, name, fast)
     return features
 
 
-def _first_weights(name: str) -> object:
+def _torchvision_features(name: str) -> nn.Module:
     import torchvision
 
-    return next(iter(torchvision.models.get_model_weights(name)))
+    weights = next(iter(torchvision.models.get_model_weights(name)))
+    try:
+        return torchvision.models.get_model(name, weights=weights).features
+    except OSError as error:
+        raise UserError(
+            f"model.pretrained_encoder: torchvision's weights for {name} are neither cached (TORCH_HOME) nor "
+            f"downloadable ({error}); set model.pretrained_encoder=false"
+        ) from error
 
 
 def _grey_input(rgb: nn.Conv2d) -> nn.Conv2d:
@@ -129,7 +140,7 @@ def create_encoder(name: str, widths: tuple[int, ...], blocks: tuple[int, ...]) 
     """The encoder called ``name``; ``widths`` and ``blocks`` shape only the residual one."""
     if name == "residual":
         return ResidualEncoder(widths, blocks)
-    if name in BackboneEncoder.CUTS:
+    if name in BACKBONES:
         return BackboneEncoder(name)
-    known = ", ".join(["residual", *BackboneEncoder.CUTS])
+    known = ", ".join(["residual", *BACKBONES])
     raise UserError(f"model.options.encoder: no encoder {name!r}; there are {known}")

@@ -5,7 +5,7 @@ import torch
 
 from gan_colorize.errors import UserError
 from gan_colorize.models import MODELS, Conditions, Prediction, create_discriminator, create_model
-from gan_colorize.models.encoders import BackboneEncoder, _grey_input
+from gan_colorize.models.encoders import BACKBONES, BackboneEncoder, _grey_input
 from gan_colorize.models.unet import _pool_hints
 
 TINY = {
@@ -98,7 +98,7 @@ def test_grey_first_layer_equals_rgb_with_equal_channels():
     )
 
 
-@pytest.mark.parametrize("name", BackboneEncoder.CUTS)
+@pytest.mark.parametrize("name", BACKBONES)
 def test_backbone_stages_have_the_stated_strides_and_widths(name):
     encoder = BackboneEncoder(name).eval()
     x = torch.zeros(1, 1, 64, 64)
