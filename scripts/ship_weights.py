@@ -1,6 +1,7 @@
 """Put a trained generator into the package: fp16, with the metadata that a stranger needs.
 
-    python scripts/ship_weights.py RUN [--temperature T] [--working-size PX] [--uniform-share S --data D ...]
+    python scripts/ship_weights.py RUN [--temperature T] [--saturation C] [--working-size PX]
+        [--uniform-share S --data D ...]
 
 Decode temperature, working size and the strength of rebalancing are measured after training (``evaluate``
 with several values), so they may replace those that the run was trained with. Rebalancing multiplies a bin's
@@ -11,6 +12,7 @@ constant added to each logit (logit adjustment: Menon et al. 2021, section 4), w
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 import tempfile
 from pathlib import Path
@@ -26,18 +28,24 @@ from gan_colorize.training.setup import prepare_data
 from gan_colorize.zoo.checkpoint import load_model, read_metadata, save_model
 
 TARGET = Path(__file__).resolve().parents[1] / "gan_colorize" / "zoo" / "weights" / "default.safetensors"
-LARGEST_MEGABYTES = 16.0
+LARGEST_MEGABYTES = 20.0
 
 
-def shift_rebalancing(model: torch.nn.Module, run: Path, data: list[Path], share: float) -> None:
-    """Change the head's bias from the run's ``target.uniform_share`` to ``share``, by the run's own prior."""
+@functools.cache
+def _prior(run: Path, data: tuple[Path, ...]) -> tuple[torch.Tensor, float]:
+    """The run's smoothed prior over bins, and the share of the uniform distribution it was trained with."""
     config = load_config(run / "config.yaml")
     with tempfile.TemporaryDirectory() as folder:
-        scan = prepare_data(config, data, [], Path(folder), print, lambda done, total: None).scan
+        scan = prepare_data(config, list(data), [], Path(folder), print, lambda done, total: None).scan
     prior = smooth_prior(torch.as_tensor(scan.histogram), config.target.prior_sigma)
-    old, new = (rebalancing_weights(prior, value).log() for value in (config.target.uniform_share, share))
-    with torch.no_grad():
-        model.head.bias += new - old
+    return prior, config.target.uniform_share
+
+
+def rebalancing_shift(run: Path, data: list[Path], share: float) -> torch.Tensor:
+    """(313,) what to add to logits to go from the run's ``target.uniform_share`` to ``share``."""
+    prior, trained = _prior(run, tuple(data))
+    old, new = (rebalancing_weights(prior, value).log() for value in (trained, share))
+    return new - old
 
 
 def main() -> int:
@@ -46,17 +54,19 @@ def main() -> int:
     parser.add_argument("run", type=Path, help="run folder")
     parser.add_argument("--output", type=Path, default=TARGET)
     parser.add_argument("--temperature", type=float)
+    parser.add_argument("--saturation", type=float)
     parser.add_argument("--working-size", type=int)
     parser.add_argument("--uniform-share", type=float)
     parser.add_argument("--data", type=Path, action="append", default=[], help="the run's photographs")
     options = parser.parse_args()
     metadata = {key: value for key, value in read_metadata(options.run).items() if key not in OWN_KEYS}
     model = load_model(options.run)
-    for key in ("temperature", "working_size", "uniform_share"):
+    for key in ("temperature", "saturation", "working_size", "uniform_share"):
         if getattr(options, key) is not None:
             metadata[key] = getattr(options, key)
     if options.uniform_share is not None:
-        shift_rebalancing(model, options.run, options.data, options.uniform_share)
+        with torch.no_grad():
+            model.head.bias += rebalancing_shift(options.run, options.data, options.uniform_share)
     save_model(options.output, model, metadata, half=True)
     megabytes = options.output.stat().st_size / 1e6
     print(f"{options.output}: {megabytes:.1f} MB, {read_metadata(options.output)}")

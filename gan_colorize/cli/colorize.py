@@ -31,6 +31,7 @@ FORMATS = ("jpg", "png", "webp", "tiff", "avif")
 )
 @click.option("--model", default="default", show_default=True, help="A .safetensors file or a run folder.")
 @click.option("--temperature", type=float, help="Below 1 vivid, above pale. [default: the model's own]")
+@click.option("--saturation", type=float, help="Factor on the colours; 0 is grey. [default: the model's own]")
 @click.option("--samples", type=click.IntRange(1, 100), help="Write N different colourings.")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Of the first sample; the others count up.")
 @click.option("--confidence", is_flag=True, help="Also write how sure the model is, as a grey PNG.")
@@ -43,11 +44,19 @@ FORMATS = ("jpg", "png", "webp", "tiff", "avif")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N, mps.")
 @click.option("--precision", default="auto", show_default=True, help="auto, fp32, bf16, fp16.")
 @click.option("--batch-size", type=click.IntRange(1), help="Photographs at once. [default: by device]")
+@click.option(
+    "--views",
+    type=click.Choice(["1", "2", "4", "6"]),
+    default="1",
+    show_default=True,
+    help="Look N times, mirrored (2) and at other sizes (4, 6), and average: N times the work.",
+)
 def command(
     inputs: tuple[str, ...],
     output: Path,
     model: str,
     temperature: float | None,
+    saturation: float | None,
     samples: int | None,
     seed: int,
     confidence: bool,
@@ -58,6 +67,7 @@ def command(
     device: str,
     precision: str,
     batch_size: int | None,
+    views: str,
 ) -> None:
     """Colour black-and-white photographs at their own size.
 
@@ -75,8 +85,10 @@ def command(
     from ..inference.inputs import find_inputs
     from ..inference.report import REPORT_NAME, RunReport
 
-    settings = {"temperature": temperature, "samples": samples or 0, "seed": seed, "confidence": confidence}
+    settings = {"temperature": temperature, "saturation": saturation}
+    settings |= {"samples": samples or 0, "seed": seed, "confidence": confidence}
     network = {"model": model, "device": device, "precision": precision, "batch_size": batch_size}
+    network["views"] = int(views)
     writing = {"format": format_, "quality": quality}
     suffix = f".{format_}" if format_ else None
     single_file = planning.names_one_file(list(inputs), output, suffix)
@@ -159,7 +171,8 @@ def _colour(
 
     path = resolve_model(network["model"])
     model = load_model(path)
-    predictor = Predictor(model, choose_device(network["device"]), network["precision"])
+    device = choose_device(network["device"])
+    predictor = Predictor(model, device, network["precision"], network["views"])
     wishes = Settings(**settings)
     predictor.check(wishes)
     report.about_model(
@@ -169,6 +182,7 @@ def _colour(
         device=str(predictor.device),
         precision=str(predictor.dtype).removeprefix("torch."),
         temperature=predictor.temperature_of(wishes),
+        saturation=predictor.saturation_of(wishes),
         working_size=predictor.size,
     )
     progress.start()

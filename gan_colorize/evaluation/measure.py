@@ -81,6 +81,7 @@ class Measure:
         return {
             "name": self.name,
             "temperature": self.temperature if self.distribution else None,
+            "saturation": self.predictor.saturation,
             "working_size": self.predictor.size,
             "output_stride": self.contract.output_stride,
             "device": self.predictor.device.type,

@@ -47,17 +47,22 @@ class Colorizer:
         model: "default", a .safetensors file, a run folder, or a network that carries its contract.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         precision: "auto", "fp32", "bf16" or "fp16".
+        views: looks at each photograph that are averaged: 1, 2, 4 or 6.
 
     Raises:
         UserError: the model cannot be loaded or the device is not there.
     """
 
     def __init__(
-        self, model: str | Path | nn.Module = "default", device: str = "auto", precision: str = "auto"
+        self,
+        model: str | Path | nn.Module = "default",
+        device: str = "auto",
+        precision: str = "auto",
+        views: int = 1,
     ) -> None:
         chosen = choose_device(device)
         network = model if isinstance(model, nn.Module) else load_model(model)
-        self.predictor = Predictor(network, chosen, precision)
+        self.predictor = Predictor(network, chosen, precision, views)
 
     def open(self, source: Source) -> Session:
         """Read a photograph once, to colour it several times."""
@@ -68,11 +73,14 @@ class Colorizer:
         source: Source,
         *,
         temperature: float | None = None,
+        saturation: float | None = None,
         seed: int | None = None,
         confidence: bool = False,
     ) -> Result:
         """Colour one photograph; arguments as in :meth:`Session.colorize`."""
-        return self.open(source).colorize(temperature=temperature, seed=seed, confidence=confidence)
+        return self.open(source).colorize(
+            temperature=temperature, saturation=saturation, seed=seed, confidence=confidence
+        )
 
 
 class Session:
@@ -90,6 +98,7 @@ class Session:
         self,
         *,
         temperature: float | None = None,
+        saturation: float | None = None,
         seed: int | None = None,
         confidence: bool = False,
         conditions: Conditions | None = None,
@@ -98,12 +107,16 @@ class Session:
 
         Args:
             temperature: of the distribution; None is the model's own.
+            saturation: factor on the chroma; None is the model's own, and 1 for samples and with wishes,
+                which are to be met as they are.
             seed: draw a sample with this seed; None for the annealed mean.
             confidence: also return the map of how sure the network is.
             conditions: wishes, for a batch of one; hint planes have the size of ``self.seen.plane``.
                 The network runs again only when they are another object than the last time.
         """
-        settings = Settings(temperature, 0 if seed is None else 1, seed or 0, confidence)
+        if conditions is not None and saturation is None:
+            saturation = 1.0
+        settings = Settings(temperature, 0 if seed is None else 1, seed or 0, confidence, saturation)
         self._predictor.check(settings)
         if self._prediction is None or conditions is not self._wishes:
             self._prediction = self._predictor.predict([self.seen], conditions)
@@ -124,12 +137,13 @@ def colorize(
     model: str | Path | nn.Module = "default",
     device: str = "auto",
     temperature: float | None = None,
+    saturation: float | None = None,
     seed: int | None = None,
     confidence: bool = False,
 ) -> Result:
     """Colour one photograph and, with ``output``, write it. For several, keep a :class:`Colorizer`."""
     result = Colorizer(model, device).colorize(
-        source, temperature=temperature, seed=seed, confidence=confidence
+        source, temperature=temperature, saturation=saturation, seed=seed, confidence=confidence
     )
     if output is not None:
         result.save(output)

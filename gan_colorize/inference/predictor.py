@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -13,8 +13,9 @@ from ..color import decode
 from ..devices import choose_dtype
 from ..errors import UserError
 from ..models.contract import Conditions, Prediction
-from ..zoo.checkpoint import default_temperature, working_size
+from ..zoo.checkpoint import default_saturation, default_temperature, working_size
 from .ready import ready_for_inference
+from .views import VIEWS, View, resample
 from .working_size import pad_to_multiple, shrink, working_shape
 
 
@@ -24,6 +25,7 @@ class Settings:
 
     temperature: below 1 vivid and sure, above 1 pale; None is the model's own (1.0 for samples: the
         distribution as it was learned).
+    saturation: factor on the chroma; None is the model's own (1 for samples, and for wishes).
     samples:    0 for the annealed mean, else how many different colourings.
     seed:       of the first sample; the others count up from it.
     confidence: also return how sure the network is.
@@ -33,17 +35,24 @@ class Settings:
     samples: int = 0
     seed: int = 0
     confidence: bool = False
+    saturation: float | None = None
 
 
 @dataclass(frozen=True)
 class Seen:
     """What the network sees of one photograph.
 
-    plane: (h, w) float32 L, padded to the model's size divisor; shape: its part that is photograph.
+    plane:  (h, w) float32 L, padded to the model's size divisor; shape: its part that is photograph.
+    others: the same at the other sizes of the predictor's views, by their scale.
     """
 
     plane: np.ndarray
     shape: tuple[int, int]
+    others: dict[float, Seen] = field(default_factory=dict)
+
+    def extent(self, stride: int) -> tuple[float, float]:
+        """Rows and columns of a grid of that stride which the photograph covers."""
+        return self.shape[0] / stride, self.shape[1] / stride
 
 
 @dataclass(frozen=True)
@@ -66,19 +75,30 @@ class Chroma:
 
 
 class Predictor:
-    """A network on its device, with the size policy and the decoding around it."""
+    """A network on its device, with the size policy and the decoding around it.
 
-    def __init__(self, model: nn.Module, device: str = "cpu", precision: str = "auto") -> None:
+    views: how many views of each photograph are averaged: 1, 2 (mirrored), 4 (two sizes) or 6 (three sizes).
+    """
+
+    def __init__(
+        self, model: nn.Module, device: str = "cpu", precision: str = "auto", views: int = 1
+    ) -> None:
+        if views not in VIEWS:
+            raise UserError(f"--views {views}: must be one of {', '.join(map(str, VIEWS))}")
+        self.views = VIEWS[views]
         self.device = torch.device(device)
         self.dtype = choose_dtype(precision, self.device, "--precision")
         self.contract = model.contract
         self.size, self.temperature = working_size(model), default_temperature(model)
+        self.saturation = default_saturation(model)
         self.model = ready_for_inference(model, self.device, self.dtype)
 
     def check(self, settings: Settings) -> None:
         """Raise a UserError for settings that no prediction of this model can satisfy."""
         if settings.temperature is not None and not 0.01 <= settings.temperature <= 10:
             raise UserError(f"--temperature {settings.temperature:g}: must lie between 0.01 and 10")
+        if settings.saturation is not None and not 0.0 <= settings.saturation <= 4.0:
+            raise UserError(f"--saturation {settings.saturation:g}: must lie between 0 and 4")
         if self.contract.returns != "distribution" and (settings.samples or settings.confidence):
             option = "--samples" if settings.samples else "--confidence"
             raise UserError(f"{option}: this model predicts one colour for a pixel, not a distribution")
@@ -89,15 +109,52 @@ class Predictor:
             return None
         return settings.temperature or (1.0 if settings.samples else self.temperature)
 
+    def saturation_of(self, settings: Settings) -> float:
+        """What the colours are multiplied with."""
+        if settings.saturation is not None:
+            return settings.saturation
+        return 1.0 if settings.samples else self.saturation
+
     def see(self, lightness: np.ndarray) -> Seen:
         """A photograph's full-size L (H, W) float32, as the network will see it."""
-        shape = working_shape(*lightness.shape, self.size)
+        scales = {view.scale for view in self.views} - {1.0}
+        plain = self._seen(lightness, 1.0)
+        return replace(plain, others={scale: self._seen(lightness, scale) for scale in scales})
+
+    def _seen(self, lightness: np.ndarray, scale: float) -> Seen:
+        shape = working_shape(*lightness.shape, round(self.size * scale))
         return Seen(pad_to_multiple(shrink(lightness, shape), self.contract.size_divisor), shape)
 
     @torch.inference_mode()
     def predict(self, seen: list[Seen], conditions: Conditions | None = None) -> Prediction:
-        """One pass over photographs whose padded planes have one size."""
-        batch = torch.from_numpy(np.stack([one.plane for one in seen]))[:, None].to(self.device)
+        """The network's answer for photographs whose padded planes have one size.
+
+        With wishes it is that of the plain view: a hint has its place in no other.
+        """
+        plain = self._pass([one.plane for one in seen], conditions)
+        if len(self.views) == 1 or conditions is not None:
+            return plain
+        total = _comparable(plain)
+        for view in self.views[1:]:
+            total += self._view(view, seen, total)
+        mean = total / len(self.views)
+        return Prediction(ab=mean) if plain.logits is None else Prediction(logits=mean)
+
+    def _view(self, view: View, seen: list[Seen], like: Tensor) -> Tensor:
+        """What one view says, on the grid of the plain one, which ``like`` has."""
+        if view.scale == 1.0:  # only mirrored
+            return _comparable(self._pass([one.plane[:, ::-1] for one in seen])).flip(-1)
+        stride, results = self.contract.output_stride, []
+        for one in seen:  # photographs that agree in one padded size may differ in another
+            other = one.others[view.scale]
+            plane = other.plane[:, ::-1] if view.mirrored else other.plane
+            values = _comparable(self._pass([plane]))
+            values = values.flip(-1) if view.mirrored else values
+            results.append(resample(values, other.extent(stride), like, one.extent(stride)))
+        return torch.cat(results)
+
+    def _pass(self, planes: list[np.ndarray], conditions: Conditions | None = None) -> Prediction:
+        batch = torch.from_numpy(np.stack(planes))[:, None].to(self.device)
         half = self.dtype is not torch.float32
         with torch.autocast(self.device.type, self.dtype if half else None, enabled=half):
             return self.model(batch, None if conditions is None else conditions.to(self.device))
@@ -115,13 +172,14 @@ class Predictor:
         confidence = None
         if settings.confidence and logits is not None:
             confidence = decode.confidence(logits).float().cpu().numpy()
-        planes = [ab.cpu().numpy() for ab in colourings]
+        saturation = self.saturation_of(settings)
+        planes = [(ab * saturation).cpu().numpy() for ab in colourings]
         stride = self.contract.output_stride
         return [
             Chroma(
                 ab=[plane[index] for plane in planes],
                 confidence=None if confidence is None else confidence[index, 0],
-                extent=(one.shape[0] / stride, one.shape[1] / stride),
+                extent=one.extent(stride),
             )
             for index, one in enumerate(seen)
         ]
@@ -138,3 +196,8 @@ class Predictor:
             torch.cat([decode.sample(one[None], settings.seed + offset, temperature) for one in possible])
             for offset in range(settings.samples)
         ]
+
+
+def _comparable(prediction: Prediction) -> Tensor:
+    """What may be averaged over views, float32: log-probabilities (a geometric mean), or ab."""
+    return prediction.ab.float() if prediction.logits is None else prediction.logits.float().log_softmax(1)

@@ -108,11 +108,11 @@ class RunReport:
         save_bytes(self.path, json.dumps(content, indent=2).encode() + b"\n")
 
     def _output(self, index: int, path: Path) -> dict[str, Any]:
-        """A result's path, with the seed and temperature of a colouring (what follows those is a map)."""
+        """A result's path, and how a colouring was drawn (what follows the colourings is a map)."""
         told: dict[str, Any] = {"path": Path(os.path.relpath(path, self.path.parent)).as_posix()}
         samples = self.settings["samples"]
         if index < max(1, samples):
-            told["temperature"] = self.model.get("temperature")
+            told |= {key: self.model.get(key) for key in ("temperature", "saturation")}
             told["seed"] = self.settings["seed"] + index if samples else None
         return told
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..errors import UserError
+
 
 def conv_norm(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
     """Convolution without bias, then BatchNorm, which brings its own."""
@@ -29,3 +31,25 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # (N, width, h, w)
         return F.relu(x + self.second(F.relu(self.first(x))))
+
+
+class SelfAttention(nn.Module):
+    """Every position looks at all others, around an identity (Wang et al. 2018, section 3; softmax of scaled
+    products as in Vaswani et al. 2017, eq. 1). The projection starts at zero: a new layer is an identity."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        if width % heads:
+            raise UserError(f"model.options.attention_heads: {heads} does not divide the width {width}")
+        self.heads = heads
+        self.norm = nn.GroupNorm(1, width)
+        self.queries_keys_values = nn.Conv2d(width, 3 * width, 1)
+        self.project = nn.Conv2d(width, width, 1)
+        nn.init.zeros_(self.project.weight)
+        nn.init.zeros_(self.project.bias)
+
+    def forward(self, x: Tensor) -> Tensor:  # (N, width, h, w)
+        parts = self.queries_keys_values(self.norm(x)).flatten(2).unflatten(1, (3, self.heads, -1))
+        queries, keys, values = parts.transpose(-1, -2).unbind(1)  # (N, heads, h*w, width/heads)
+        looked = F.scaled_dot_product_attention(queries, keys, values)
+        return x + self.project(looked.transpose(-1, -2).flatten(1, 2).unflatten(2, x.shape[2:]))

@@ -6,7 +6,7 @@ the hint channels and the global vector follow Zhang, Zhu et al. 2017, sections 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..color.bins import NUM_BINS
-from .blocks import ResidualBlock, conv_norm
+from ..errors import UserError
+from .blocks import ResidualBlock, SelfAttention, conv_norm
 from .contract import Conditions, Contract, Prediction, check_size
 from .encoders import create_encoder
 
@@ -28,6 +29,8 @@ class UNetOptions:
     encoder_blocks: residual blocks at each of these strides.
     decoder_widths: channels at strides 32, 16, 8, 4.
     decoder_blocks: residual blocks at each of these strides.
+    attention_heads: of a self-attention layer between all positions at stride 32; 0: none.
+    output:         "distribution" (313 logits) or "ab" (two numbers, regression).
     """
 
     encoder: str = "residual"
@@ -35,6 +38,8 @@ class UNetOptions:
     encoder_blocks: tuple[int, ...] = (0, 1, 1, 1, 1)
     decoder_widths: tuple[int, ...] = (256, 192, 128, 80)
     decoder_blocks: tuple[int, ...] = (1, 2, 2, 2)
+    attention_heads: int = 0
+    output: str = "distribution"
 
 
 class UNet(nn.Module):
@@ -53,6 +58,9 @@ class UNet(nn.Module):
 
     def __init__(self, options: UNetOptions) -> None:
         super().__init__()
+        if options.output not in ("distribution", "ab"):
+            raise UserError(f"model.options.output: {options.output!r} must be distribution or ab")
+        self.contract = replace(UNet.contract, returns=options.output)
         self.encoder = create_encoder(options.encoder, options.encoder_widths, options.encoder_blocks)
         encoder_widths, widths = self.encoder.widths, options.decoder_widths
         # Without biases, absent conditions and zeros are the same thing, so they may simply be skipped.
@@ -63,6 +71,8 @@ class UNet(nn.Module):
 
         self.bottleneck = nn.Sequential(conv_norm(encoder_widths[-1], widths[0], 1), nn.ReLU(inplace=True))
         self.context = nn.Linear(widths[0], widths[0])
+        heads = options.attention_heads
+        self.attention = SelfAttention(widths[0], heads) if heads else nn.Identity()
         self.reduce = nn.ModuleList(conv_norm(deep, wide, 1) for deep, wide in pairwise(widths))
         self.skip = nn.ModuleList(
             conv_norm(deep, wide, 1) for deep, wide in zip(encoder_widths[-2:0:-1], widths[1:], strict=True)
@@ -71,7 +81,7 @@ class UNet(nn.Module):
             nn.Sequential(*(ResidualBlock(width) for _ in range(count)))
             for width, count in zip(widths, options.decoder_blocks, strict=True)
         )
-        self.head = nn.Conv2d(widths[-1], NUM_BINS, 1)
+        self.head = nn.Conv2d(widths[-1], NUM_BINS if options.output == "distribution" else 2, 1)
         for layer in (self.hint_encoder, self.hint_decoder, self.context):
             nn.init.zeros_(layer.weight)
         nn.init.zeros_(self.context.bias)
@@ -79,7 +89,7 @@ class UNet(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def forward(self, lightness: Tensor, conditions: Conditions | None = None) -> Prediction:
-        """lightness (N, 1, H, W) in 0..100, H and W multiples of 32 -> logits (N, 313, H/4, W/4)."""
+        """lightness (N, 1, H, W) in 0..100, H and W multiples of 32 -> (N, 313 or 2, H/4, W/4)."""
         check_size(lightness, self.contract.size_divisor)
         wishes = conditions or Conditions()
         hints = None if wishes.hints is None else torch.cat([wishes.hints / 110.0, wishes.mask], 1)
@@ -93,7 +103,7 @@ class UNet(nn.Module):
 
         x = self.bottleneck(features.pop())
         x = x + self._global(x, wishes)[..., None, None]
-        x = self.blocks[0](x)
+        x = self.blocks[0](self.attention(x))
         for reduce, skip, blocks in zip(self.reduce, self.skip, self.blocks[1:], strict=True):
             # Bilinear: nearest leaves the borders of the 32-pixel cells visible as seams in flat areas.
             deeper = F.interpolate(reduce(x), scale_factor=2.0, mode="bilinear", align_corners=False)
@@ -101,6 +111,8 @@ class UNet(nn.Module):
             if blocks is self.blocks[-1] and hints is not None:
                 x = x + self.hint_decoder(_pool_hints(hints, self.contract.output_stride))
             x = blocks(F.relu(x))  # (N, width, H/16, W/16) ... (N, width, H/4, W/4)
+        if self.contract.returns == "ab":
+            return Prediction(ab=110.0 * torch.tanh(self.head(x).float()))
         return Prediction(logits=self.head(x))
 
     def _global(self, x: Tensor, wishes: Conditions) -> Tensor:  # (N, width)

@@ -152,6 +152,11 @@ def default_temperature(model: nn.Module) -> float:
     return _positive(model, "temperature", 0.38)
 
 
+def default_saturation(model: nn.Module) -> float:
+    """What this model's mean colours are multiplied with, measured for it; 1 when its metadata is silent."""
+    return _positive(model, "saturation", 1.0)
+
+
 def _positive(model: nn.Module, key: str, default: float) -> float:
     text = getattr(model, "metadata", {}).get(key)
     if text is None:

@@ -158,8 +158,8 @@ def test_samples_differ_repeat_and_follow_the_seed(colorize, work, grey_files):
     np.testing.assert_array_equal(two, pixels("next/a.sample1.png"))
     assert not Path("one/a.png").exists()
     assert report("one")["files"][0]["outputs"] == [
-        {"path": "a.sample1.png", "temperature": 1.0, "seed": 4},
-        {"path": "a.sample2.png", "temperature": 1.0, "seed": 5},
+        {"path": "a.sample1.png", "temperature": 1.0, "saturation": 1.0, "seed": 4},
+        {"path": "a.sample2.png", "temperature": 1.0, "saturation": 1.0, "seed": 5},
     ]
 
 

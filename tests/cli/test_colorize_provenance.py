@@ -18,7 +18,7 @@ def test_later_runs_add_to_the_report(colorize, work, grey_files, weights):
     first, second = entries()
     assert (first["input"], first["outputs"]) == (
         "a.png",
-        [{"path": "a.png", "temperature": 0.2, "seed": None}],
+        [{"path": "a.png", "temperature": 0.2, "saturation": 1.0, "seed": None}],
     )
     assert [output["seed"] for output in second["outputs"]] == [7, 8]
     assert first["settings"]["samples"] == 0 and second["settings"]["samples"] == 2

@@ -1,5 +1,7 @@
 """The network's part: batches change nothing, samples are reproducible, decoding stays in float32."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -145,3 +147,23 @@ def test_possible_bins_are_used_for_samples(predictor, monkeypatch):
     monkeypatch.setattr(decode, "mask_impossible", spy)
     chroma(predictor, [lightness(64, 96)], samples=1)
     assert calls == [((1, 313, 16, 24), (1, 1, 16, 24))]
+
+
+def test_saturation_scales_the_chroma_and_the_models_own_is_the_default(network):
+    own = copy.copy(network)
+    own.metadata = network.metadata | {"saturation": "0.5"}
+    plane = lightness(64, 64)
+    (full,) = chroma(Predictor(network, "cpu", "fp32"), [plane])
+    predictor = Predictor(own, "cpu", "fp32")
+    for asked, factor in ((None, 0.5), (0.0, 0.0), (1.5, 1.5)):
+        (got,) = chroma(predictor, [plane], saturation=asked)
+        np.testing.assert_allclose(got.ab[0], factor * full.ab[0], rtol=1e-5)
+    # a sample is a colour as it was learned
+    samples = [chroma(p, [plane], samples=1)[0].ab[0] for p in (predictor, Predictor(network, "cpu", "fp32"))]
+    np.testing.assert_array_equal(*samples)
+
+
+@pytest.mark.parametrize("saturation", [-0.1, 4.1, float("nan")])
+def test_saturations_that_are_none(predictor, saturation):
+    with pytest.raises(UserError, match=r"--saturation .* must lie between 0 and 4"):
+        predictor.check(Settings(saturation=saturation))

