@@ -155,7 +155,7 @@ def _stages(predictor: Predictor, path: Path, target: Path, clock: Clock) -> Non
     with clock("  decode"):
         (chroma,) = predictor.decode(prediction, [seen], Settings())
     with clock("  enlarge, Lab to RGB"):
-        rgb8 = render(lightness, chroma.ab[0], chroma.extent)
+        rgb8 = render(lightness, chroma.ab[0], chroma.extent, seen=chroma.seen)
     with clock("  write JPEG"):
         write_photo(target, rgb8, photo)
     torch.set_num_threads(threads)

@@ -58,9 +58,9 @@ class Measure:
         result = self.predictor.decode(prediction, seen, Decoding(self.temperature))
         extent = result[0].extent
         pictures = {
-            "grey": _render(lightness, [np.zeros((2, 1, 1), np.float32)] * len(seen), (1, 1)),
-            self.ceiling: _render(lightness, self._perfect(ab, seen[0]), extent),
-            "model": _render(lightness, [chroma.ab[0] for chroma in result], extent),
+            "grey": _render(lightness, [np.zeros((2, 1, 1), np.float32)] * len(seen), (1, 1), seen),
+            self.ceiling: _render(lightness, self._perfect(ab, seen[0]), extent, seen),
+            "model": _render(lightness, [chroma.ab[0] for chroma in result], extent, seen),
         }
 
         on_device = truth.to(self.predictor.device)
@@ -101,9 +101,12 @@ class Measure:
         return list(mean.permute(0, 3, 1, 2).numpy())
 
 
-def _render(lightness: np.ndarray, chroma: list[np.ndarray], extent: tuple[float, float]) -> np.ndarray:
+def _render(
+    lightness: np.ndarray, chroma: list[np.ndarray], extent: tuple[float, float], seen: list[Seen]
+) -> np.ndarray:
     """(N, H, W, 3) uint8, by the function with which the colorizer writes its files."""
-    return np.stack([render(*planes, extent) for planes in zip(lightness, chroma, strict=True)])
+    parts = zip(lightness, chroma, seen, strict=True)
+    return np.stack([render(plane, ab, extent, seen=one.plane) for plane, ab, one in parts])
 
 
 def _colorfulness(rgb: Tensor) -> dict[str, list[float]]:

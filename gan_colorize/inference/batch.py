@@ -250,7 +250,8 @@ class _Pipeline:
         started = time.perf_counter()
         photo, result = item.photo, item.result
         for path, ab in zip(item.job.outputs, chroma.ab, strict=True):
-            write_photo(path, render(item.lightness, ab, chroma.extent), photo, quality=self.quality)
+            rgb8 = render(item.lightness, ab, chroma.extent, seen=chroma.seen)
+            write_photo(path, rgb8, photo, quality=self.quality)
             result.outputs.append(path)
         if item.job.confidence is not None and chroma.confidence is not None:
             write_confidence(item.job.confidence, confidence_map(chroma, item.lightness.shape))

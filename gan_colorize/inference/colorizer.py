@@ -123,7 +123,7 @@ class Session:
             self._wishes = conditions
         (chroma,) = self._predictor.decode(self._prediction, [self.seen], settings)
         return Result(
-            rgb8=render(self.lightness, chroma.ab[0], chroma.extent),
+            rgb8=render(self.lightness, chroma.ab[0], chroma.extent, seen=chroma.seen),
             confidence=confidence_map(chroma, self.lightness.shape),
             warnings=notices(self.photo, chroma, self.seen.shape, self._predictor.size),
             photo=self.photo,

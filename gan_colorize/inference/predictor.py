@@ -62,11 +62,13 @@ class Chroma:
     ab:         one (2, h, w) float32 for each colouring.
     confidence: (h, w) float32 in 0..1, or None.
     extent:     rows and columns that the photograph covers; the rest is padding.
+    seen:       the L of which the colours were made, as in :class:`Seen`.
     """
 
     ab: list[np.ndarray]
     confidence: np.ndarray | None
     extent: tuple[float, float]
+    seen: np.ndarray | None = None
 
     def strength(self) -> float:
         """Mean distance from grey over the first colouring, in units of ab."""
@@ -180,6 +182,7 @@ class Predictor:
                 ab=[plane[index] for plane in planes],
                 confidence=None if confidence is None else confidence[index, 0],
                 extent=one.extent(stride),
+                seen=one.plane,
             )
             for index, one in enumerate(seen)
         ]

@@ -35,13 +35,14 @@ def test_centre_aligned_and_exact_for_quadratics():
     np.testing.assert_allclose(out[inside, 4], expected[inside], atol=1e-5)
 
 
-def test_bands_do_not_show(monkeypatch):
+@pytest.mark.parametrize("edges", [False, True])
+def test_bands_do_not_show(monkeypatch, edges):
     generator = np.random.default_rng(0)
     lightness = generator.uniform(0, 100, (90, 70)).astype(np.float32)
     ab = generator.normal(0, 30, (2, 24, 16)).astype(np.float32)
-    whole = render(lightness, ab, (22.5, 16))
+    whole = render(lightness, ab, (22.5, 16), edges)
     monkeypatch.setattr(upsample, "BAND_PIXELS", 7 * 70)
-    np.testing.assert_array_equal(render(lightness, ab, (22.5, 16)), whole)
+    np.testing.assert_array_equal(render(lightness, ab, (22.5, 16), edges), whole)
 
 
 def test_render_keeps_lightness_and_shows_the_colour():
