@@ -2,8 +2,9 @@
 
     python scripts/bench_train.py --data FOLDER [--config configs/flagship.yaml] [--set a.b=c]
 
-Both run the same networks on the same batches' shapes, in turns, in one process; the ratio of medians is the
-figure to quote (machines are noisy, ratios less so). Also prints the peak resident memory.
+Both run the same networks on batches of one shape, in turns, in one process; the bare generator gets no
+conditions, the loop's does. The ratio of medians is the figure to quote (machines are noisy, ratios less so).
+Also prints the peak resident memory.
 """
 
 from __future__ import annotations

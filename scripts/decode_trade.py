@@ -4,7 +4,8 @@
         [--saturations 1 1.1] [--sizes 160 192] [--views 1 2 4 6] [--limit N]
         [--run RUN --train-data D ... --uniform-shares 0.9 1]
 
-The network runs once over the photographs at each size; every setting then decodes the same distributions.
+The network runs once over the photographs for each size and number of views; every setting then decodes the
+same distributions.
 Prints one Markdown table: LPIPS (alex), PSNR, colourfulness and its share of the truth's.
 """
 
@@ -104,6 +105,8 @@ def main() -> None:
     parser.add_argument("--uniform-shares", nargs="+", type=float, default=[None])
     parser.add_argument("--limit", type=int)
     options = parser.parse_args()
+    if options.uniform_shares != [None] and not (options.run and options.train_data):
+        parser.error("--uniform-shares needs --run and --train-data: they tell the prior")
 
     model = load_model(options.model)
     pictures = load_pictures(options.data, options.limit)

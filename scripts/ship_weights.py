@@ -28,6 +28,7 @@ from gan_colorize.training.setup import prepare_data
 from gan_colorize.zoo.checkpoint import load_model, read_metadata, save_model
 
 TARGET = Path(__file__).resolve().parents[1] / "gan_colorize" / "zoo" / "weights" / "default.safetensors"
+# The repository keeps every version of the file.
 LARGEST_MEGABYTES = 20.0
 
 

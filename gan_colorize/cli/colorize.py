@@ -31,7 +31,11 @@ FORMATS = ("jpg", "png", "webp", "tiff", "avif")
 )
 @click.option("--model", default="default", show_default=True, help="A .safetensors file or a run folder.")
 @click.option("--temperature", type=float, help="Below 1 vivid, above pale. [default: the model's own]")
-@click.option("--saturation", type=float, help="Factor on the colours; 0 is grey. [default: the model's own]")
+@click.option(
+    "--saturation",
+    type=float,
+    help="Factor on the colours; 0 is grey. [default: the model's own; 1 for samples]",
+)
 @click.option("--samples", type=click.IntRange(1, 100), help="Write N different colourings.")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Of the first sample; the others count up.")
 @click.option("--confidence", is_flag=True, help="Also write how sure the model is, as a grey PNG.")
@@ -49,7 +53,7 @@ FORMATS = ("jpg", "png", "webp", "tiff", "avif")
     type=click.Choice(["1", "2", "4", "6"]),
     default="1",
     show_default=True,
-    help="Look N times, mirrored (2) and at other sizes (4, 6), and average: N times the work.",
+    help="Look N times, mirrored (2) and at other sizes (4, 6), and average: about 2, 6, 9 times the work.",
 )
 def command(
     inputs: tuple[str, ...],

@@ -210,7 +210,7 @@ def lab_to_rgb8(lightness: np.ndarray, ab: np.ndarray) -> np.ndarray:
         uint8 (H, W, 3), within one level of exact conversion.
 
     Raises:
-        ValueError: other shapes, or values that are not finite.
+        ValueError: other shapes, NaN, or infinite ab.
     """
     height, width = lightness.shape
     if ab.shape != (2, height, width):

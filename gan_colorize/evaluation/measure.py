@@ -90,7 +90,10 @@ class Measure:
     def _perfect(self, ab: np.ndarray, seen: Seen) -> list[np.ndarray]:
         """What the training target itself gives at the model's temperature: (2, h, w) for each (2, H, W)."""
         divisor = self.contract.size_divisor
-        small = [[pad_to_multiple(shrink(plane, seen.shape), divisor) for plane in planes] for planes in ab]
+        small = [
+            [pad_to_multiple(shrink(plane, seen.shape, -110.0, 110.0), divisor) for plane in planes]
+            for planes in ab
+        ]
         pooled = area_pool(torch.from_numpy(np.array(small, np.float32)), self.contract.output_stride)
         if not self.distribution:
             return list(pooled.numpy())

@@ -95,15 +95,16 @@ class _Pipeline:
         say: Callable[[str], None],
         stop: Event,
     ) -> None:
-        on_cpu = predictor.device.type == "cpu"
+        on_cpu = self.on_cpu = predictor.device.type == "cpu"
         self.predictor, self.settings, self.quality, self.say = predictor, settings, quality, say
         self.stop = stop
         self.todo = iter(jobs)
         cores = torch.get_num_threads()
-        workers = max(1, min(cores, len(jobs)))
+        workers = self.workers = max(1, min(cores, len(jobs)))
         # A pass brings the weights into the layout of the CPU's matrix units: a seventh of the time of a
         # photograph, which two share where there are enough to keep every core busy.
-        pair_or_one = 2 if len(jobs) >= 4 * workers else 1
+        # Not of samples: who shares a pass depends on chance, and with it the last bit in float32.
+        pair_or_one = 2 if len(jobs) >= 4 * workers and not settings.samples else 1
         self.batch_size = batch_size or (pair_or_one if on_cpu else 16)
         # One thread each even for a single photograph: a second one costs a fifth more CPU time in waiting.
         self.pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
@@ -120,8 +121,7 @@ class _Pipeline:
         try:
             more = self._submit_reads()
             while self.running or self.buckets:
-                if not self.reading and not (more and self._room()):
-                    self._flush(every=not more)
+                self._flush(more)
                 done, _ = wait(self.running, return_when=FIRST_COMPLETED)
                 for future in done:
                     follow_up, subject = self.running.pop(future)
@@ -169,9 +169,15 @@ class _Pipeline:
             self.running[self.pool.submit(self._read, item)] = (self._after_read, item)
         return True
 
-    def _flush(self, every: bool) -> None:
-        """Predict buckets that will not fill: all of them at the end, else the fullest when all wait."""
-        while self.buckets and (every or not self.running):
+    def _flush(self, more: bool) -> None:
+        """Predict buckets that need not wait until they are full: on a CPU as soon as a core is idle;
+        elsewhere one when all wait for it, and all of them at the end. ``more``: files are left to read."""
+        stuck = not self.reading and not (more and self._room())
+        while self.buckets and (
+            (stuck and not more)
+            or (stuck and not self.running)
+            or (self.on_cpu and len(self.running) < self.workers)
+        ):
             self._submit_predict(max(self.buckets, key=lambda shape: len(self.buckets[shape])))
 
     def _submit_predict(self, shape: tuple[int, ...]) -> None:

@@ -136,13 +136,14 @@ def colorize(
     *,
     model: str | Path | nn.Module = "default",
     device: str = "auto",
+    views: int = 1,
     temperature: float | None = None,
     saturation: float | None = None,
     seed: int | None = None,
     confidence: bool = False,
 ) -> Result:
     """Colour one photograph and, with ``output``, write it. For several, keep a :class:`Colorizer`."""
-    result = Colorizer(model, device).colorize(
+    result = Colorizer(model, device, views=views).colorize(
         source, temperature=temperature, saturation=saturation, seed=seed, confidence=confidence
     )
     if output is not None:

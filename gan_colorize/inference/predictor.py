@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -25,7 +26,7 @@ class Settings:
 
     temperature: below 1 vivid and sure, above 1 pale; None is the model's own (1.0 for samples: the
         distribution as it was learned).
-    saturation: factor on the chroma; None is the model's own (1 for samples, and for wishes).
+    saturation: factor on the chroma; None is the model's own, but 1 for samples.
     samples:    0 for the annealed mean, else how many different colourings.
     seed:       of the first sample; the others count up from it.
     confidence: also return how sure the network is.
@@ -146,14 +147,18 @@ class Predictor:
         """What one view says, on the grid of the plain one, which ``like`` has."""
         if view.scale == 1.0:  # only mirrored
             return _comparable(self._pass([one.plane[:, ::-1] for one in seen])).flip(-1)
-        stride, results = self.contract.output_stride, []
-        for one in seen:  # photographs that agree in one padded size may differ in another
-            other = one.others[view.scale]
-            plane = other.plane[:, ::-1] if view.mirrored else other.plane
-            values = _comparable(self._pass([plane]))
+        others = [one.others[view.scale] for one in seen]
+        by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
+        for index, other in enumerate(others):  # photographs that agree in one padded size may not in another
+            by_shape[other.plane.shape].append(index)
+        stride, results = self.contract.output_stride, {}
+        for indices in by_shape.values():
+            planes = [others[i].plane[:, ::-1] if view.mirrored else others[i].plane for i in indices]
+            values = _comparable(self._pass(planes))
             values = values.flip(-1) if view.mirrored else values
-            results.append(resample(values, other.extent(stride), like, one.extent(stride)))
-        return torch.cat(results)
+            for i, one in zip(indices, values.split(1), strict=True):
+                results[i] = resample(one, others[i].extent(stride), like, seen[i].extent(stride))
+        return torch.cat([results[i] for i in range(len(seen))])
 
     def _pass(self, planes: list[np.ndarray], conditions: Conditions | None = None) -> Prediction:
         batch = torch.from_numpy(np.stack(planes))[:, None].to(self.device)

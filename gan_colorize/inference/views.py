@@ -1,7 +1,8 @@
 """One photograph seen several times: mirrored, and at other working sizes; what is seen is then averaged.
 
 The mean of several views of a photograph is a better guess than one (test-time augmentation: Krizhevsky et
-al. 2012, section 4.1), at as many times the cost.
+al. 2012, section 4.1). The larger view has 1.6 times the pixels: 2, 4 and 6 views take the network about 2, 6
+and 9 times as long as one.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ def resample(planes: Tensor, extent: tuple[float, float], like: Tensor, to: tupl
         at = (torch.arange(count, device=planes.device) + 0.5) * (
             extent[axis] / to[axis]
         )  # in pixels of planes
-        places.append(at * (2.0 / own) - 1.0)
+        # Clamped here: MPS knows no border padding before torch 2.13.
+        places.append(at.clamp(0.5, own - 0.5) * (2.0 / own) - 1.0)
     rows, columns = torch.meshgrid(*places, indexing="ij")
     grid = torch.stack((columns, rows), -1)[None].to(planes.dtype)  # (1, H, W, 2)
-    return F.grid_sample(planes, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return F.grid_sample(planes, grid, mode="bilinear", padding_mode="zeros", align_corners=False)

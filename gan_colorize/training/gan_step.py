@@ -112,7 +112,7 @@ class GanStep:
         norm = nn.utils.get_total_norm(gradients)
         if norm > self.clip:  # else the pass over all gradients would multiply by 1
             excess = (norm + 1e-6) / self.clip
-            if optimizer.defaults["fused"] and not self.scaler.is_enabled():
+            if optimizer.param_groups[0]["fused"] and not self.scaler.is_enabled():
                 optimizer.grad_scale = excess  # the fused step divides by it as it reads: one pass less
             else:
                 torch._foreach_div_(gradients, excess)

@@ -59,6 +59,7 @@ def train(
         keep_freed_memory()
     precision = Precision(place, choose_dtype(config.run.precision, place))
     players = _players(config, place, resume, init)
+    _check_terms(config, players.generator)
     perceptual = PerceptualLoss().to(place) if config.loss.lpips else None
     step = GanStep(players, config.loss, precision, config.optimizer.clip_gradient, perceptual)
     average = Average(players.generator, config.optimizer.ema_images)
@@ -150,6 +151,18 @@ def _players(config: Config, device: torch.device, resume: bool, init: Path | No
         ),
         adamw(discriminator, settings.discriminator_rate, settings.discriminator_betas, 0.0),
     )
+
+
+def _check_terms(config: Config, generator: torch.nn.Module) -> None:
+    """Raise a UserError when no term can teach a network that regresses ab."""
+    loss = config.loss
+    if generator.contract.returns == "distribution" or loss.smooth_l1 or loss.lpips:
+        return
+    if any(phase.train == "generator" or not loss.adversarial for phase in config.phases):
+        raise UserError(
+            f"loss.smooth_l1: 0, but {config.model.name} predicts ab here, and classification needs a "
+            "distribution; give smooth_l1 or lpips a weight"
+        )
 
 
 def _load_weights(generator: torch.nn.Module, weights: Path) -> None:

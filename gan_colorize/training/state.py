@@ -120,4 +120,5 @@ class RunState:
 
 
 def _settings(group: dict[str, Any]) -> dict[str, Any]:
-    return {key: group[key] for key in ("scale", "weight_decay", "betas")}
+    # "fused" belongs to the device, which may be another one than that of the saved run.
+    return {key: group[key] for key in ("scale", "weight_decay", "betas", "fused")}

@@ -90,6 +90,16 @@ def test_truth_through_bins_is_the_training_target_decoded(one_colour) -> None:
     assert Measure(one_colour(BLUE), "cpu", None, None).temperature == 0.5  # of its metadata
 
 
+def test_truth_through_bins_keeps_every_hue_when_the_picture_is_reduced(one_colour) -> None:
+    """Chroma is negative for half of all colours; L never is."""
+    from gan_colorize.inference.predictor import Seen
+
+    ab = np.float32([-40, -35])[None, :, None, None] * np.ones((1, 1, 64, 64), np.float32)
+    measure = Measure(one_colour(BLUE), "cpu", 0.38, None)
+    (ours,) = measure._perfect(ab, Seen(np.zeros((32, 32), np.float32), (32, 32)))
+    assert np.abs(ours - ab[0, :, :8, :8]).max() < 5.0  # half a bin
+
+
 def test_batch_size_changes_no_number(photographs: Path, one_colour, random_trunk: Path) -> None:
     lpips = load_lpips("alex", random_trunk)
     for resize in ("native", "stretch"):

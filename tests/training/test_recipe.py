@@ -171,6 +171,31 @@ def test_a_resumed_run_takes_its_settings_from_the_config(config, run):
     assert {g["scale"] for g in groups} == {0.25, 1.0}
 
 
+def test_a_run_of_another_kind_of_device_resumes_here(config, run):
+    """Where the optimizer was not fused: its steps were not either, and clipping takes another way."""
+    config.phases = config.phases[:1]
+    config.optimizer.clip_gradient = 1e-3  # every step is clipped
+    folder, _ = run(config)
+    path = folder / "last" / "state.pt"
+    state = torch.load(path, weights_only=True)
+    for group in state["generator_optimizer"]["param_groups"]:
+        group["fused"] = False
+    torch.save(state, path)
+    config.phases[0].images += 16
+    run(config, resume=True)
+    groups = torch.load(path, weights_only=True)["generator_optimizer"]["param_groups"]
+    assert all(group["fused"] for group in groups)
+
+
+def test_regression_without_a_term_of_its_own_is_refused(config, run):
+    config.model.options["output"] = "ab"
+    with pytest.raises(UserError, match=r"loss.smooth_l1: 0, but unet predicts ab here"):
+        run(config)
+    config.loss.smooth_l1 = 1.0
+    folder, _ = run(config)
+    assert (folder / "model.safetensors").is_file()
+
+
 def test_other_photographs_are_noticed_on_resume(config, run, pictures, capsys):
     config.phases = config.phases[:1]
     run(config)
