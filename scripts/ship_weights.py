@@ -1,12 +1,14 @@
 """Put a trained generator into the package: fp16, with the metadata that a stranger needs.
 
-    python scripts/ship_weights.py RUN [--temperature T] [--saturation C] [--working-size PX]
+    python scripts/ship_weights.py RUN [RUN ...] [--temperature T] [--saturation C] [--working-size PX]
         [--uniform-share S --data D ...]
 
 Decode temperature, working size and the strength of rebalancing are measured after training (``evaluate``
 with several values), so they may replace those that the run was trained with. Rebalancing multiplies a bin's
 probability by its weight; going from one share of the uniform distribution to another is therefore a
 constant added to each logit (logit adjustment: Menon et al. 2021, section 4), which fits in the head's bias.
+Several runs from the same start are averaged, weight by weight (Wortsman et al. 2022, "Model soups"); their
+recipe and metadata are taken from the first.
 """
 
 from __future__ import annotations
@@ -49,10 +51,21 @@ def rebalancing_shift(run: Path, data: list[Path], share: float) -> torch.Tensor
     return new - old
 
 
+def average(models: list[torch.nn.Module]) -> torch.nn.Module:
+    """The first model with the mean of all models' weights and norm statistics."""
+    states = [model.state_dict() for model in models]
+    if any(model.options != models[0].options for model in models):
+        sys.exit("only runs of one network can be averaged")
+    for name, tensor in states[0].items():
+        if tensor.is_floating_point():
+            tensor.copy_(torch.stack([state[name] for state in states]).mean(0))
+    return models[0]
+
+
 def main() -> int:
     """Convert, check the size, check that the file loads."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("run", type=Path, help="run folder")
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders")
     parser.add_argument("--output", type=Path, default=TARGET)
     parser.add_argument("--temperature", type=float)
     parser.add_argument("--saturation", type=float)
@@ -60,14 +73,17 @@ def main() -> int:
     parser.add_argument("--uniform-share", type=float)
     parser.add_argument("--data", type=Path, action="append", default=[], help="the run's photographs")
     options = parser.parse_args()
-    metadata = {key: value for key, value in read_metadata(options.run).items() if key not in OWN_KEYS}
-    model = load_model(options.run)
+    first = options.runs[0]
+    metadata = {key: value for key, value in read_metadata(first).items() if key not in OWN_KEYS}
+    model = average([load_model(run) for run in options.runs])
+    if len(options.runs) > 1:
+        metadata["averaged_runs"] = len(options.runs)
     for key in ("temperature", "saturation", "working_size", "uniform_share"):
         if getattr(options, key) is not None:
             metadata[key] = getattr(options, key)
     if options.uniform_share is not None:
         with torch.no_grad():
-            model.head.bias += rebalancing_shift(options.run, options.data, options.uniform_share)
+            model.head.bias += rebalancing_shift(first, options.data, options.uniform_share)
     save_model(options.output, model, metadata, half=True)
     megabytes = options.output.stat().st_size / 1e6
     print(f"{options.output}: {megabytes:.1f} MB, {read_metadata(options.output)}")
