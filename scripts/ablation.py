@@ -5,7 +5,7 @@
 
 Rows that are trained already are only measured, so an interrupted table goes on. Every distribution is
 decoded at several temperatures, because a row is only as good as the temperature that suits it. Writes
-FOLDER/table.md and FOLDER/pictures.jpg (grey | rows ... | truth).
+FOLDER/table.md and FOLDER/pictures.jpg: the shipped example photographs, grey and by every row.
 """
 
 from __future__ import annotations
@@ -22,16 +22,18 @@ import numpy as np
 import torch
 import yaml
 from decode_trade import decode, load_pictures, measure, predict
-from PIL import Image
+from PIL import Image, ImageOps
 
+import gan_colorize
+from gan_colorize import Colorizer
 from gan_colorize.evaluation.colorfulness import colorfulness
 from gan_colorize.files import atomic_path, save_image
 from gan_colorize.inference.predictor import Predictor
-from gan_colorize.inference.upsample import render
 from gan_colorize.zoo.checkpoint import load_model
 
 TEMPERATURES = (0.38, 0.6, 0.8, 1.0)
-SHOWN = 8
+EXAMPLES = Path(gan_colorize.__file__).parent / "examples" / "grey"
+TILE = (200, 150)
 
 
 def train(name: str, base: Path, overrides: list[str], options: argparse.Namespace) -> Path:
@@ -86,37 +88,34 @@ def main() -> None:
         "|---|---:|---:|---:|---:|---:|",
         _line("grey", "", grey, truth),
     ]
-    columns = [_shown(pictures, torch.zeros(len(pictures.truth), 2, 1, 1), (1, 1))]
     for name, run in runs.items():
         model = load_model(run)
         values, extent = predict(Predictor(model), pictures)
-        best = None
         for temperature in TEMPERATURES if model.contract.returns == "distribution" else (None,):
             ab = values.float() if temperature is None else decode(values, None, temperature)
             numbers = measure(pictures, ab, extent)
             lines.append(_line(name, "" if temperature is None else f"{temperature:g}", numbers, truth))
-            if best is None or numbers[0] < best[0]:
-                best = numbers[0], ab
-        columns.append(_shown(pictures, best[1], extent))
         print("\n".join(lines), flush=True)
-    columns.append([picture.permute(1, 2, 0).numpy() for picture in pictures.truth[_which(pictures)]])
     with atomic_path(options.output / "table.md") as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    sheet = np.concatenate([np.concatenate(column, 0) for column in columns], 1)
-    save_image(options.output / "pictures.jpg", Image.fromarray(sheet), "JPEG", quality=88)
+    save_image(options.output / "pictures.jpg", sheet(list(runs.values())), "JPEG", quality=85)
+
+
+def sheet(runs: list[Path]) -> Image.Image:
+    """The example photographs from top to bottom: grey, then by each run."""
+    colorizers = [Colorizer(run) for run in runs]
+    lines = []
+    for path in sorted(EXAMPLES.glob("*.jpg")):
+        with Image.open(path) as image:
+            grey = np.asarray(ImageOps.fit(image.convert("L"), TILE))
+        coloured = [colorizer.colorize(grey).rgb8 for colorizer in colorizers]
+        lines.append(np.concatenate([np.repeat(grey[..., None], 3, 2), *coloured], 1))
+    return Image.fromarray(np.concatenate(lines))
 
 
 def _line(name: str, temperature: str, numbers: tuple[float, float, float], truth: float) -> str:
     lpips, decibels, colour = numbers
     return f"| {name} | {temperature} | {lpips:.4f} | {decibels:.2f} | {colour:.2f} | {colour / truth:.3f} |"
-
-
-def _which(pictures) -> np.ndarray:
-    return np.linspace(0, len(pictures.truth) - 1, SHOWN).round().astype(int)
-
-
-def _shown(pictures, ab: torch.Tensor, extent: tuple) -> list[np.ndarray]:
-    return [render(pictures.lightness[n], ab[n].numpy(), extent) for n in _which(pictures)]
 
 
 if __name__ == "__main__":
