@@ -135,21 +135,23 @@ class Config:
     run: Run = field(default_factory=Run)
 
 
-def load_config(path: str | Path | None = None, overrides: Iterable[str] = ()) -> Config:
-    """The defaults, then the YAML file, then ``a.b=c`` overrides, as a typed Config.
+def load_config(paths: str | Path | Iterable[str | Path] = (), overrides: Iterable[str] = ()) -> Config:
+    """The defaults, then the YAML file or files in their order, then ``a.b=c`` overrides, as a typed Config.
 
     Raises:
         UserError: missing file, broken YAML, unknown key, wrong type, impossible value.
     """
     merged = OmegaConf.structured(Config)
-    if path is not None:
+    paths = [paths] if isinstance(paths, str | Path) else list(paths)
+    for path in paths:
         merged = _merge(merged, _read(Path(path)), str(path))
     for override in overrides:
         merged = _override(merged, override)
     try:
         config: Config = OmegaConf.to_object(merged)
     except OmegaConfBaseException as error:
-        raise UserError(f"{path or '--set'}: {_one_line(error)}") from error
+        source = ", ".join(map(str, paths)) or "--set"
+        raise UserError(f"{source}: {_one_line(error)}") from error
     check(config)
     return config
 

@@ -1,11 +1,12 @@
 """Train the rows of an ablation alike and put them into one table.
 
     python scripts/ablation.py --data PHOTOS [--data MORE] --validation VALIDATION --output FOLDER
-        [--config configs/ablation.yaml] [--only ROW ...]
+        [--configs configs/ablation] [--only ROW ...]
 
-Rows that are trained already are only measured, so an interrupted table goes on. Every distribution is
-decoded at several temperatures, because a row is only as good as the temperature that suits it. Writes
-FOLDER/table.md and FOLDER/pictures.jpg: the shipped example photographs, grey and by every row.
+A row is a YAML file of CONFIGS, laid over base.yaml there. Rows that are trained already are only measured,
+so an interrupted table goes on. Every distribution is decoded at several temperatures, because a row is
+only as good as the temperature that suits it. Writes FOLDER/table.md and FOLDER/pictures.jpg: the shipped
+example photographs, grey and by every row.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
 import torch
-import yaml
 from decode_trade import decode, load_pictures, measure, predict
 from PIL import Image, ImageOps
 
@@ -36,7 +36,7 @@ EXAMPLES = Path(gan_colorize.__file__).parent / "examples" / "grey"
 TILE = (200, 150)
 
 
-def train(name: str, base: Path, overrides: list[str], options: argparse.Namespace) -> Path:
+def train(name: str, options: argparse.Namespace) -> Path:
     """The row's run folder, trained now unless it is already."""
     run = options.output / name
     if not (run / "model.safetensors").is_file():
@@ -46,15 +46,15 @@ def train(name: str, base: Path, overrides: list[str], options: argparse.Namespa
             "gan_colorize",
             "train",
             "--config",
-            str(base),
+            str(options.configs / "base.yaml"),
+            "--config",
+            str(options.configs / f"{name}.yaml"),
             "--output",
             str(run),
             "--resume",
         ]
         for folder in options.data:
             arguments += ["--data", str(folder)]
-        for override in overrides:
-            arguments += ["--set", override]
         if code := subprocess.run(arguments, check=False).returncode:
             sys.exit(f"{name}: training ended with exit code {code}")
     return run
@@ -66,17 +66,14 @@ def main() -> None:
     parser.add_argument("--data", required=True, type=Path, action="append")
     parser.add_argument("--validation", required=True, type=Path)
     parser.add_argument("--output", required=True, type=Path)
-    parser.add_argument("--config", type=Path, default=Path("configs/ablation.yaml"))
+    parser.add_argument("--configs", type=Path, default=Path("configs/ablation"), help="folder of rows")
     parser.add_argument("--only", nargs="+", help="these rows")
     parser.add_argument("--limit", type=int, help="photographs to measure on")
     options = parser.parse_args()
 
-    plan = yaml.safe_load(options.config.read_text(encoding="utf-8"))
     options.output.mkdir(parents=True, exist_ok=True)
-    base = options.output / "base.yaml"
-    base.write_text(yaml.safe_dump(plan["base"]), encoding="utf-8")
-    rows = {n: o for n, o in plan["rows"].items() if not options.only or n in options.only}
-    runs = {name: train(name, base, overrides, options) for name, overrides in rows.items()}
+    names = options.only or sorted(p.stem for p in options.configs.glob("*.yaml") if p.stem != "base")
+    runs = {name: train(name, options) for name in names}
 
     pictures = load_pictures(options.validation, options.limit)
     truth = float(colorfulness(pictures.truth).mean())

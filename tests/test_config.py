@@ -7,7 +7,7 @@ import pytest
 from gan_colorize.config import config_yaml, load_config, save_config
 from gan_colorize.errors import UserError
 
-CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").glob("*.yaml"))
+CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").rglob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -33,8 +33,19 @@ def test_file_then_overrides(tmp_path):
     assert config.run.licence == "no"  # and no as False
 
 
+def test_files_are_laid_over_one_another(tmp_path):
+    first, second = tmp_path / "1.yaml", tmp_path / "2.yaml"
+    first.write_text("optimizer: {learning_rate: 1e-4}\ndata: {min_scale: 0.7}\n")
+    second.write_text("data: {min_scale: 0.6}\n")
+    config = load_config([first, second])
+    assert (config.optimizer.learning_rate, config.data.min_scale) == (1e-4, 0.6)
+    second.write_text("data: {min_scales: 0.6}\n")
+    with pytest.raises(UserError, match=r"2\.yaml: Key 'min_scales'"):
+        load_config([first, second])
+
+
 def test_there_and_back(tmp_path):
-    config = load_config(None, ["data.min_scale=0.7"])
+    config = load_config((), ["data.min_scale=0.7"])
     save_config(config, tmp_path / "c.yaml")
     assert load_config(tmp_path / "c.yaml") == config
     assert "min_scale: 0.7" in config_yaml(config)
@@ -75,7 +86,7 @@ def test_there_and_back(tmp_path):
 )
 def test_a_wrong_override_is_named(override, message):
     with pytest.raises(UserError) as caught:
-        load_config(None, [override])
+        load_config((), [override])
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 

@@ -12,7 +12,13 @@ import click
 
 
 @click.command()
-@click.option("--config", "config_path", type=click.Path(path_type=Path), help="YAML file of overrides.")
+@click.option(
+    "--config",
+    "config_paths",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="YAML file of overrides. Repeat to lay one over the other.",
+)
 @click.option(
     "--data",
     "data_paths",
@@ -36,7 +42,7 @@ import click
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 @click.option("--dry-run", is_flag=True, help="Print the resolved config and stop.")
 def command(
-    config_path: Path | None,
+    config_paths: tuple[Path, ...],
     data_paths: tuple[Path, ...],
     validation_paths: tuple[Path, ...],
     output: Path | None,
@@ -50,9 +56,9 @@ def command(
     from ..config import config_yaml, load_config
 
     continuing = resume and output is not None and (output / "last" / "state.pt").is_file()
-    saved = output / "config.yaml" if continuing else None
-    config = load_config(config_path or saved, overrides)
-    if saved is not None:
+    saved = (output / "config.yaml",) if continuing else ()
+    config = load_config(config_paths or saved, overrides)
+    if saved:
         # Schedules may change under way; the networks are what the state was saved of.
         before = load_config(saved)
         config.model, config.discriminator = before.model, before.discriminator

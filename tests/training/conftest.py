@@ -7,4 +7,4 @@ from gan_colorize.config import Config, load_config
 
 @pytest.fixture
 def config(tiny_overrides: list[str]) -> Config:
-    return load_config(None, tiny_overrides)
+    return load_config((), tiny_overrides)
