@@ -67,7 +67,11 @@ class Loss:
     adversarial: float = 0.1
     adversarial_kind: str = "hinge"  # hinge, least_squares, non_saturating
     r1: float = 0.0
+    feature_matching: float = 0.0  # distance in the discriminator's own features, beside the adversarial term
+    l1: float = 0.0
     smooth_l1: float = 0.0
+    mse: float = 0.0
+    mse_blurs: list[int] = field(default_factory=list)  # widths in pixels of blurs under which mse also looks
     lpips: float = 0.0
     temperature: float = 0.38  # of the annealed mean that the ab terms and the discriminator see
 
@@ -97,6 +101,7 @@ class Phase:
     batch_size: int = 32
     learning_rate: float = 1.0  # factor on the optimizer's rates when the phase begins
     final_rate: float = 0.02  # and when it ends; a cosine between
+    loss: dict[str, Any] = field(default_factory=dict)  # keys of the run's loss that differ in this phase
 
 
 @dataclass
@@ -119,6 +124,7 @@ class Run:
 class Config:
     """Everything that shapes a run."""
 
+    task: str = "colorize"
     model: Generator = field(default_factory=Generator)
     discriminator: Network = field(default_factory=lambda: Network(name="patchgan"))
     data: Data = field(default_factory=Data)

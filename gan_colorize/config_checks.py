@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from .devices import PRECISIONS
 from .errors import UserError
 
 if TYPE_CHECKING:
-    from .config import Config, Phase
+    from .config import Config, Loss, Phase
 
+TASKS = ("colorize",)
 PHASES = ("generator", "discriminator", "both")
 ADVERSARIAL = ("hinge", "least_squares", "non_saturating")
 BEST_BY = ("loss", "psnr", "lpips")
@@ -18,6 +20,7 @@ BEST_BY = ("loss", "psnr", "lpips")
 
 def check(config: Config) -> None:
     """Raise a UserError that names the first key whose value cannot work, the value, and what could."""
+    _need(config.task in TASKS, "task", config.task, f"one of {', '.join(TASKS)}")
     _check_data(config)
     _check_target_and_loss(config)
     _check_optimizer(config)
@@ -45,11 +48,29 @@ def _check_phase(config: Config, phase: Phase, name: str) -> None:
     _at_least(phase, name, ("learning_rate", "final_rate"), 0)
     size = phase.crop_size
     _need(size >= 32 and size % 32 == 0, f"{name}.crop_size", size, "a multiple of 32")
-    loss = config.loss
-    terms = loss.classification + loss.smooth_l1 + loss.lpips
+    loss = _phase_loss(config, phase, name)
+    terms = loss.classification + loss.l1 + loss.smooth_l1 + loss.mse + loss.lpips
     terms += loss.adversarial if phase.train == "both" else 0.0
     needless = phase.train == "discriminator"
     _need(terms > 0 or needless, "loss", f"no term above 0 for {name}", "given a weight")
+
+
+def _phase_loss(config: Config, phase: Phase, name: str) -> Loss:
+    """The run's loss with the phase's changes, each of which must be a key of it and of its type."""
+    known = {f.name: f.type for f in fields(config.loss)}
+    for key, value in phase.loss.items():
+        _need(key in known, f"{name}.loss.{key}", "this key", f"one of {', '.join(known)}")
+        default = getattr(config.loss, key)
+        number = isinstance(default, float) and isinstance(value, int | float) and not isinstance(value, bool)
+        _need(
+            number or type(value) is type(default),
+            f"{name}.loss.{key}",
+            value,
+            f"of the type of {default!r}",
+        )
+    loss = replace(config.loss, **phase.loss)
+    _check_loss(loss, f"{name}.loss")
+    return loss
 
 
 def _check_data(config: Config) -> None:
@@ -66,15 +87,22 @@ def _check_data(config: Config) -> None:
 
 
 def _check_target_and_loss(config: Config) -> None:
-    target, loss = config.target, config.loss
+    target = config.target
     _need(1 <= target.neighbours <= 32, "target.neighbours", target.neighbours, "within 1..32")
     _at_least(target, "target", ("sigma", "prior_sigma"), 0, strict=True)
     share = target.uniform_share
     _need(0.0 < share <= 1.0, "target.uniform_share", share, "above 0 and at most 1")
-    _at_least(loss, "loss", ("classification", "adversarial", "r1", "smooth_l1", "lpips"), 0)
-    _at_least(loss, "loss", ("temperature",), 0, strict=True)
-    kind = loss.adversarial_kind
-    _need(kind in ADVERSARIAL, "loss.adversarial_kind", kind, f"one of {', '.join(ADVERSARIAL)}")
+    _check_loss(config.loss, "loss")
+
+
+def _check_loss(loss: Loss, name: str) -> None:
+    weights = ("classification", "adversarial", "r1", "feature_matching", "l1", "smooth_l1", "mse", "lpips")
+    _at_least(loss, name, weights, 0)
+    _at_least(loss, name, ("temperature",), 0, strict=True)
+    kind, blurs = loss.adversarial_kind, loss.mse_blurs
+    _need(kind in ADVERSARIAL, f"{name}.adversarial_kind", kind, f"one of {', '.join(ADVERSARIAL)}")
+    odd = all(isinstance(width, int) and width % 2 == 1 and 3 <= width <= 31 for width in blurs)
+    _need(odd, f"{name}.mse_blurs", blurs, "odd numbers of pixels from 3 to 31, such as [3, 5]")
 
 
 def _check_optimizer(config: Config) -> None:

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from gan_colorize.config import Config, Phase, load_config
 from gan_colorize.devices import choose_dtype, keep_freed_memory
 from gan_colorize.models import create_discriminator, create_model
-from gan_colorize.training import loop
+from gan_colorize.training import colorize_task, loop
 from gan_colorize.training.optim import Precision, adamw
 from gan_colorize.training.setup import prepare_data
 
@@ -63,10 +63,10 @@ def _step(optimizer: torch.optim.Optimizer, output: torch.Tensor) -> None:
     optimizer.step()
 
 
-def whole(config: Config, data: loop.TrainingData, steps: int) -> float:
+def whole(config: Config, data: colorize_task.TrainingData, steps: int) -> float:
     """Seconds an image of the real loop; its first two steps, which allocate, are not counted."""
     marks: list[float] = []
-    step_class = loop.GanStep
+    step_class = colorize_task.GanStep
     original = step_class.__call__
 
     def timed(self, batch, train):

@@ -75,10 +75,11 @@ def command(
 
     from ..devices import choose_device
     from ..training.loop import train
-    from ..training.setup import prepare_data
+    from ..training.task import task_preparation
 
     chosen = choose_device(device)
-    data = prepare_data(config, list(data_paths), list(validation_paths), output, _say, _scan_progress)
+    prepare = task_preparation(config.task)
+    data = prepare(config, list(data_paths), list(validation_paths), output, _say, _scan_progress)
     finished = train(config, data, output, chosen, continuing, None if continuing else init)
     if not finished:
         _say(f"resume with: {_resume_command()}")

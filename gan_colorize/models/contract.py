@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -16,39 +17,56 @@ class Conditions:
     mask:       (N, 1, H, W) 1 where a hint is given, else 0.
     histogram:  (N, 313) distribution over the ab bins; a row of zeros means "not given".
     saturation: (N, 1) mean HSV saturation 0..1; a negative value means "not given".
+    palette:    (N, 5, 3) colours in Lab; a picture with nothing but zeros means "not given".
     """
 
     hints: Tensor | None = None
     mask: Tensor | None = None
     histogram: Tensor | None = None
     saturation: Tensor | None = None
+    palette: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Conditions:
         """The same wishes with every tensor on ``device``."""
-        moved = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{k: v.to(device) for k, v in moved.items() if v is not None})
+        return self._map(lambda tensor: tensor.to(device))
+
+    def only(self, names: frozenset[str]) -> Conditions:
+        """The wishes of these names; the others as if not given."""
+        return Conditions(**{name: getattr(self, name) for name in names})
+
+    def repeat(self, times: int) -> Conditions:
+        """The same wishes for a batch that is repeated as a whole."""
+        return self._map(lambda tensor: tensor.repeat(times, *[1] * (tensor.ndim - 1)))
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Conditions:
+        given = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{k: function(v) for k, v in given.items() if v is not None})
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """Chroma for every pixel: a distribution (``logits``) or, for regression networks, ``ab``.
+    """What a network says of every pixel; which fields are there follows from its :class:`Contract`.
 
-    logits: (N, 313, h, w) over the bins of :mod:`gan_colorize.color.bins`.
-    ab:     (N, 2, h, w) in -110..110.
+    logits:    (N, Q, h, w) over the contract's classes.
+    ab:        (N, 2, h, w) in -110..110, from networks that regress colour.
+    uv:        (N, 2, h, w) U and V of :mod:`gan_colorize.color.yuv`, from which such an ``ab`` was made.
+    lightness: (N, 1, h, w) L 0..100, from networks that restore a grey picture.
     """
 
     logits: Tensor | None = None
     ab: Tensor | None = None
+    uv: Tensor | None = None
+    lightness: Tensor | None = None
 
     def __post_init__(self) -> None:
-        if (self.logits is None) == (self.ab is None):
-            raise ValueError("a Prediction carries either logits or ab, and exactly one of them")
+        if self.logits is None and self.ab is None and self.lightness is None:
+            raise ValueError("a Prediction carries logits, ab or lightness")
 
     def decode(self, temperature: float = 1.0) -> Tensor:
-        """ab (N, 2, h, w): the annealed mean of the distribution, or the regressed chroma itself."""
+        """ab (N, 2, h, w): the regressed chroma itself, else the annealed mean of the distribution."""
         from ..color.decode import annealed_mean
 
-        return self.ab if self.logits is None else annealed_mean(self.logits, temperature)
+        return self.ab if self.ab is not None else annealed_mean(self.logits, temperature)
 
 
 @dataclass(frozen=True)
@@ -56,15 +74,26 @@ class Contract:
     """What the trainer, the evaluator and the colorizer need to know of a network.
 
     takes:         names of the fields of :class:`Conditions` that the network listens to.
-    returns:       "distribution" (``Prediction.logits``) or "ab" (``Prediction.ab``).
+    returns:       "distribution" (``Prediction.logits`` decide the colour), "ab" (``Prediction.ab`` does) or
+                   "lightness" (no colour at all: a network that restores grey pictures).
     output_stride: input pixels per output pixel, each way.
     size_divisor:  input height and width must be multiples of it.
+    classes:       what the logits are over: "gamut" (the 313 bins), "grid" (the 529 classes of
+                   :mod:`gan_colorize.color.grid`) or "" (no logits).
+    logits_stride: input pixels per pixel of the logits; 0: the output stride.
+    space:         in which colour is regressed: "ab", or "uv" (``Prediction.uv`` is there as well).
+
+    A network that returns ab and has classes too has a flag ``detach_classes``. The trainer sets it while a
+    term on ab is active: the classes then learn from the shared features without changing them.
     """
 
     takes: frozenset[str]
     returns: str
     output_stride: int
     size_divisor: int
+    classes: str = ""
+    logits_stride: int = 0
+    space: str = "ab"
 
 
 def check_size(lightness: Tensor, divisor: int) -> None:

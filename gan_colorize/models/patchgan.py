@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ..errors import UserError
+from .contract import Conditions
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,12 @@ class PatchGANOptions:
 
 
 class PatchGAN(nn.Module):
-    """(L, ab) at full resolution -> one score per overlapping patch; 70x70 pixels with three layers."""
+    """(L, ab) at full resolution -> one score per overlapping patch; 70x70 pixels with three layers.
+
+    takes: names of the :class:`Conditions` that a discriminator looks at; this one looks at none.
+    """
+
+    takes: frozenset[str] = frozenset()
 
     def __init__(self, options: PatchGANOptions) -> None:
         super().__init__()
@@ -47,4 +53,19 @@ class PatchGAN(nn.Module):
 
     def forward(self, lightness: Tensor, ab: Tensor) -> Tensor:
         """lightness (N, 1, H, W) in 0..100 and ab (N, 2, H, W) in -110..110 -> scores (N, 1, h, w)."""
-        return self.layers(torch.cat([lightness / 50.0 - 1.0, ab / 110.0], dim=1))
+        return self.judge(lightness, ab)[0][0]
+
+    def judge(
+        self, lightness: Tensor, ab: Tensor, conditions: Conditions | None = None
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """As :meth:`forward` -> a list of score maps (here one) and the features after each layer.
+
+        What every discriminator offers; ``conditions`` are for those that judge whether a wish was heard.
+        """
+        x = torch.cat([lightness / 50.0 - 1.0, ab / 110.0], dim=1)
+        features = []
+        for layer in self.layers:
+            x = layer(x)
+            if isinstance(layer, nn.LeakyReLU):
+                features.append(x)
+        return [x], features

@@ -29,6 +29,7 @@ class UNetOptions:
     encoder_blocks: residual blocks at each of these strides.
     decoder_widths: channels at strides 32, 16, 8, 4.
     decoder_blocks: residual blocks at each of these strides.
+    global_context: add what the whole picture shows, averaged at stride 32, to every position.
     attention_heads: of a self-attention layer between all positions at stride 32; 0: none.
     output:         "distribution" (313 logits) or "ab" (two numbers, regression).
     """
@@ -38,6 +39,7 @@ class UNetOptions:
     encoder_blocks: tuple[int, ...] = (0, 1, 1, 1, 1)
     decoder_widths: tuple[int, ...] = (256, 192, 128, 80)
     decoder_blocks: tuple[int, ...] = (1, 2, 2, 2)
+    global_context: bool = True
     attention_heads: int = 0
     output: str = "distribution"
 
@@ -54,13 +56,15 @@ class UNet(nn.Module):
         returns="distribution",
         output_stride=4,
         size_divisor=32,
+        classes="gamut",
     )
 
     def __init__(self, options: UNetOptions) -> None:
         super().__init__()
         if options.output not in ("distribution", "ab"):
             raise UserError(f"model.options.output: {options.output!r} must be distribution or ab")
-        self.contract = replace(UNet.contract, returns=options.output)
+        if options.output == "ab":
+            self.contract = replace(UNet.contract, returns="ab", classes="")
         self.encoder = create_encoder(options.encoder, options.encoder_widths, options.encoder_blocks)
         encoder_widths, widths = self.encoder.widths, options.decoder_widths
         # Without biases, absent conditions and zeros are the same thing, so they may simply be skipped.
@@ -70,7 +74,7 @@ class UNet(nn.Module):
         self.saturation = _global_branch(1, widths[0])
 
         self.bottleneck = nn.Sequential(conv_norm(encoder_widths[-1], widths[0], 1), nn.ReLU(inplace=True))
-        self.context = nn.Linear(widths[0], widths[0])
+        self.context = nn.Linear(widths[0], widths[0]) if options.global_context else None
         heads = options.attention_heads
         self.attention = SelfAttention(widths[0], heads) if heads else nn.Identity()
         self.reduce = nn.ModuleList(conv_norm(deep, wide, 1) for deep, wide in pairwise(widths))
@@ -83,8 +87,10 @@ class UNet(nn.Module):
         )
         self.head = nn.Conv2d(widths[-1], NUM_BINS if options.output == "distribution" else 2, 1)
         for layer in (self.hint_encoder, self.hint_decoder, self.context):
-            nn.init.zeros_(layer.weight)
-        nn.init.zeros_(self.context.bias)
+            if layer is not None:
+                nn.init.zeros_(layer.weight)
+        if self.context is not None:
+            nn.init.zeros_(self.context.bias)
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.zeros_(self.head.bias)
 
@@ -116,7 +122,7 @@ class UNet(nn.Module):
         return Prediction(logits=self.head(x))
 
     def _global(self, x: Tensor, wishes: Conditions) -> Tensor:  # (N, width)
-        vector = self.context(x.mean(dim=(2, 3)))
+        vector = x.new_zeros(x.shape[:2]) if self.context is None else self.context(x.mean(dim=(2, 3)))
         if wishes.histogram is not None:
             given = (wishes.histogram.sum(dim=1, keepdim=True) > 0).to(vector.dtype)
             # A uniform histogram has entries near 1/313; the network should see numbers near 1.

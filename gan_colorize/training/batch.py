@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..color.fast import rgb8_to_lab
-from ..color.targets import SoftEncoder, area_pool
+from ..color.targets import area_pool
+from ..color.yuv import rgb_to_uv
 from ..config import Data
 from ..data.hints import global_statistics, simulate_hints
 from ..data.loader import RawBatch
@@ -22,7 +23,8 @@ from ..models.contract import Conditions, Contract
 @dataclass(frozen=True)
 class Batch:
     """lightness: (N, 1, S, S) what the network sees; ab: (N, 2, s, s) truth at the prediction's size;
-    indices, shares: (N, k, s, s) its soft encoding; pixel_weight: (N, 1, s, s) rebalancing;
+    indices, shares: (N, k, s, s) its encoding at the logits' size; pixel_weight: (N, 1, s, s) rebalancing
+    there; uv: (N, 2, s, s) the truth in that space, for networks that regress it;
     position: images drawn since training began, this batch included."""
 
     lightness: Tensor
@@ -31,6 +33,7 @@ class Batch:
     shares: Tensor
     pixel_weight: Tensor
     conditions: Conditions
+    uv: Tensor | None = None
     position: int = 0
 
 
@@ -38,7 +41,7 @@ class BatchMaker:
     """Builds a Batch; a pure function of the pixels, the run's seed and the position."""
 
     def __init__(
-        self, contract: Contract, encoder: SoftEncoder, class_weights: Tensor, data: Data, seed: int
+        self, contract: Contract, encoder: nn.Module, class_weights: Tensor, data: Data, seed: int
     ) -> None:
         self.contract, self.encoder, self.class_weights = contract, encoder, class_weights
         self.data, self.seed = data, seed
@@ -57,18 +60,21 @@ class BatchMaker:
         if {"histogram", "saturation"} & self.contract.takes:
             histogram, saturation = global_statistics(rgb, ab, generator, self.data.statistics)
             wishes |= {"histogram": histogram, "saturation": saturation}
-        return replace(self._finish(lightness, ab, Conditions(**wishes)), position=position)
+        return replace(self._finish(rgb, lightness, ab, Conditions(**wishes)), position=position)
 
     def validation(self, rgb: Tensor) -> Batch:
         """rgb (N, 3, S, S) uint8; the L of the picture itself, and no conditions."""
         lab = rgb8_to_lab(rgb)
-        return self._finish(lab[:, :1], lab[:, 1:], Conditions())
+        return self._finish(rgb, lab[:, :1], lab[:, 1:], Conditions())
 
-    def _finish(self, lightness: Tensor, full_ab: Tensor, conditions: Conditions) -> Batch:
-        ab = area_pool(full_ab, self.contract.output_stride)
-        indices, shares = self.encoder(ab)
+    def _finish(self, rgb: Tensor, lightness: Tensor, full_ab: Tensor, conditions: Conditions) -> Batch:
+        contract = self.contract
+        ab = area_pool(full_ab, contract.output_stride)
+        coarse = contract.logits_stride or contract.output_stride
+        indices, shares = self.encoder(ab if coarse == contract.output_stride else area_pool(full_ab, coarse))
         weight = pixel_weights(indices, shares, self.class_weights) * has_colour(full_ab)
-        return Batch(lightness, ab, indices, shares, weight, conditions)
+        uv = area_pool(rgb_to_uv(rgb / 255.0), contract.output_stride) if contract.space == "uv" else None
+        return Batch(lightness, ab, indices, shares, weight, conditions, uv)
 
 
 class Prepare:

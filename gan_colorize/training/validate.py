@@ -18,7 +18,7 @@ from ..files import save_image
 from ..losses.classification import soft_cross_entropy
 from ..losses.perceptual import PerceptualLoss
 from .batch import BatchMaker
-from .gan_step import reconstruction_terms
+from .gan_step import compares_colours, reconstruction_terms
 from .optim import Precision
 
 _CHUNK, _SHOWN = 16, 12
@@ -49,7 +49,7 @@ class Validator:
             with precision.autocast():
                 prediction = model(batch.lightness, batch.conditions)
             ab = prediction.decode(self.temperature).float()
-            other = self.temperature != self.loss.temperature and (self.loss.smooth_l1 or self.loss.lpips)
+            other = self.temperature != self.loss.temperature and compares_colours(self.loss)
             seen = prediction.decode(self.loss.temperature).float() if other else ab
             terms = reconstruction_terms(self.loss, batch, prediction, seen, self.perceptual)
             values = dict(terms)

@@ -169,7 +169,7 @@ def test_unknown_things_are_named(name, options, message):
 
 
 def test_a_prediction_is_one_of_two_things():
-    with pytest.raises(ValueError, match="exactly one"):
+    with pytest.raises(ValueError, match="logits, ab or lightness"):
         Prediction()
     ab = torch.rand(1, 2, 4, 4)
     assert Prediction(ab=ab).decode() is ab

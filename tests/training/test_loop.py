@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import load_file
 
 from gan_colorize.errors import UserError
-from gan_colorize.training import gan_step, loop, state
+from gan_colorize.models import create_model
+from gan_colorize.training import gan_step, state
 from gan_colorize.training.guard import MAX_FAILURES
 from gan_colorize.training.loop import train
 from gan_colorize.training.setup import prepare_data
@@ -66,7 +67,7 @@ def test_discriminator_phase_leaves_the_generator_alone(config, pictures, tmp_pa
     run(config, pictures, folder)
     saved = torch.load(folder / "last" / "state.pt", weights_only=True)
     torch.manual_seed(config.run.seed)
-    fresh = loop.create_model(config.model.name, config.model.options).state_dict()
+    fresh = create_model(config.model.name, config.model.options).state_dict()
     for key, value in fresh.items():
         assert torch.equal(saved["generator"][key], value), key
     assert saved["discriminator_optimizer"]["state"]

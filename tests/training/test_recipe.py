@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from gan_colorize.config import Loss, Phase
 from gan_colorize.errors import UserError
-from gan_colorize.training import checkpoints, gan_step, loop, runlog
+from gan_colorize.training import checkpoints, colorize_task, gan_step, loop, runlog
 from gan_colorize.training.gan_step import GanStep, reconstruction_terms
 from gan_colorize.training.guard import Guard
 from gan_colorize.training.setup import prepare_data
@@ -37,13 +37,13 @@ def run(pictures, tmp_path):
 def makers(monkeypatch):
     """Every BatchMaker that a run builds."""
     built = []
-    original = loop.BatchMaker.__init__
+    original = colorize_task.BatchMaker.__init__
 
     def spy(self, *arguments):
         original(self, *arguments)
         built.append(self)
 
-    monkeypatch.setattr(loop.BatchMaker, "__init__", spy)
+    monkeypatch.setattr(colorize_task.BatchMaker, "__init__", spy)
     return built
 
 

@@ -1,0 +1,118 @@
+"""What a run learns: its networks, its batches, one step on a batch, and how the result is measured.
+
+The loop, the state and the files of a run know only this. A new task NAME is a file NAME_task.py with a class
+TASK, and an entry in config_checks.TASKS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import UserError
+from ..models import create_discriminator, create_model
+from .optim import Precision, adamw
+
+if TYPE_CHECKING:
+    from ..config import Config, Phase
+    from .gan_step import Networks
+
+
+class Batch(Protocol):
+    """position: items drawn since training began, this batch included."""
+
+    position: int
+
+
+class Step(Protocol):
+    """One optimizer step on what ``train`` names (generator, discriminator, both) -> terms, scalars."""
+
+    scaler: torch.amp.GradScaler
+
+    def __call__(self, batch: Any, train: str) -> dict[str, Tensor]: ...
+
+
+class Validator(Protocol):
+    """Measures a generator on held-out data.
+
+    temperature: of the decoding, where the generator returns a distribution over colours.
+    """
+
+    temperature: float
+
+    def __call__(self, model: nn.Module, precision: Precision) -> tuple[dict[str, float], Any]:
+        """Metrics by name, "loss" among them, and what :meth:`save_grid` draws."""
+
+    def measures_lpips(self) -> bool: ...
+
+    def save_grid(self, pictures: Any, path: Path) -> None: ...
+
+
+class Task(Protocol):
+    """fingerprint: of the data, to notice that a resumed run was started on other data."""
+
+    networks: Networks
+    step: Step
+    validator: Validator
+    fingerprint: str
+
+    def batches(self, phase: Phase, position: int) -> Iterable[Batch]:
+        """Endless batches of a phase, a pure function of the seed and the position they start at."""
+
+
+def create_task(
+    config: Config, data: Any, device: torch.device, precision: Precision, resume: bool, init: Path | None
+) -> Task:
+    """The task that ``config.task`` names, on the data that its ``prepare`` made."""
+    return _find(config.task)(config, data, device, precision, resume, init)
+
+
+def task_preparation(name: str) -> Callable[..., Any]:
+    """``prepare(config, paths, validation, folder, say, progress)`` of a task: opens and checks the data."""
+    return _find(name).prepare
+
+
+def _find(name: str) -> Any:
+    # Imported when asked for: each task brings packages that the others do not need.
+    return import_module(f".{name}_task", __package__).TASK
+
+
+def create_networks(config: Config, device: torch.device, resume: bool, init: Path | None) -> Networks:
+    """Generator and discriminator of a config with their optimizers; weights from ``init`` if given."""
+    from .gan_step import Networks
+
+    generator = create_model(config.model.name, config.model.options)
+    if init is not None:
+        _load_weights(generator, init)
+    elif config.model.pretrained_encoder and not resume:
+        load = getattr(getattr(generator, "encoder", None), "load_pretrained", None)
+        if load is None:
+            raise UserError("model.pretrained_encoder: this network has no encoder with pretrained weights")
+        load()
+    discriminator = create_discriminator(config.discriminator.name, config.discriminator.options)
+    for network in (generator, discriminator):
+        network.to(device=device, memory_format=torch.channels_last)
+    settings = config.optimizer
+    return Networks(
+        generator,
+        discriminator,
+        adamw(
+            generator, settings.learning_rate, settings.betas, settings.weight_decay, settings.encoder_rate
+        ),
+        adamw(discriminator, settings.discriminator_rate, settings.discriminator_betas, 0.0),
+    )
+
+
+def _load_weights(generator: nn.Module, weights: Path) -> None:
+    from ..zoo.checkpoint import load_model
+
+    source = load_model(weights)
+    try:
+        generator.load_state_dict(source.state_dict())
+    except RuntimeError as error:
+        raise UserError(f"--init {weights}: does not fit the network in model.options") from error
