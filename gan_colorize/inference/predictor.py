@@ -92,6 +92,8 @@ class Predictor:
         self.device = torch.device(device)
         self.dtype = choose_dtype(precision, self.device, "--precision")
         self.contract = model.contract
+        if self.contract.returns == "lightness":
+            raise UserError(f"this model ({model.name}) restores grey pictures and knows no colours")
         self.size, self.temperature = working_size(model), default_temperature(model)
         self.saturation = default_saturation(model)
         self.model = ready_for_inference(model, self.device, self.dtype)
@@ -141,7 +143,7 @@ class Predictor:
         for view in self.views[1:]:
             total += self._view(view, seen, total)
         mean = total / len(self.views)
-        return Prediction(ab=mean) if plain.logits is None else Prediction(logits=mean)
+        return Prediction(logits=mean) if plain.ab is None else Prediction(ab=mean)
 
     def _view(self, view: View, seen: list[Seen], like: Tensor) -> Tensor:
         """What one view says, on the grid of the plain one, which ``like`` has."""
@@ -169,7 +171,8 @@ class Predictor:
     @torch.inference_mode()
     def decode(self, prediction: Prediction, seen: list[Seen], settings: Settings) -> list[Chroma]:
         """Colours for each photograph of a batch; float32 throughout."""
-        logits = prediction.logits
+        # Classes beside a regressed colour are a suggestion; the colour is what the network was made for.
+        logits = prediction.logits if prediction.ab is None else None
         if logits is None:
             colourings = [prediction.ab.float()] * max(1, settings.samples)
         elif settings.samples:
@@ -208,4 +211,4 @@ class Predictor:
 
 def _comparable(prediction: Prediction) -> Tensor:
     """What may be averaged over views, float32: log-probabilities (a geometric mean), or ab."""
-    return prediction.ab.float() if prediction.logits is None else prediction.logits.float().log_softmax(1)
+    return prediction.logits.float().log_softmax(1) if prediction.ab is None else prediction.ab.float()

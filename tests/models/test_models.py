@@ -4,10 +4,10 @@ import sys
 
 import pytest
 import torch
+from tiny import TINY_UNET as TINY
 
 from gan_colorize.errors import UserError
 from gan_colorize.models import (
-    MODELS,
     Conditions,
     Prediction,
     create_discriminator,
@@ -17,50 +17,6 @@ from gan_colorize.models import (
 from gan_colorize.models.blocks import SelfAttention
 from gan_colorize.models.encoders import BACKBONES, BackboneEncoder, _grey_input
 from gan_colorize.models.unet import _pool_hints
-
-TINY = {
-    "encoder_widths": [8, 8, 8, 8, 8],
-    "decoder_widths": [8, 8, 8, 8],
-    "encoder_blocks": [0, 1, 0, 0, 1],
-    "decoder_blocks": [1, 0, 1, 1],
-}
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_forward_backward_and_contract(name):
-    torch.manual_seed(0)
-    model = create_model(name, TINY)
-    contract = model.contract
-    height, width = contract.size_divisor * 2, contract.size_divisor * 3
-    prediction = model(torch.rand(2, 1, height, width) * 100)
-    assert contract.returns == "distribution"
-    stride = contract.output_stride
-    assert prediction.logits.shape == (2, 313, height // stride, width // stride)
-    prediction.logits.logsumexp(1).mean().backward()
-    seen = [
-        p.grad is not None
-        for n, p in model.named_parameters()
-        if "hint" not in n and n[:5] not in ("histo", "satur")
-    ]
-    assert all(seen)
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_wrong_size_names_the_nearest(name):
-    model = create_model(name, TINY)
-    with pytest.raises(ValueError, match="nearest valid size is 64x96"):
-        model(torch.zeros(1, 1, 65, 97))
-    with pytest.raises(ValueError, match=r"\(N, 1, H, W\)"):
-        model(torch.zeros(1, 3, 64, 64))
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_same_seed_same_network(name):
-    outputs = []
-    for _ in range(2):
-        torch.manual_seed(3)
-        outputs.append(create_model(name, TINY).eval()(torch.full((1, 1, 64, 64), 40.0)).logits)
-    assert torch.equal(*outputs)
 
 
 def trained_conditions(model):
