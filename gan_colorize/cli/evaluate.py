@@ -12,6 +12,7 @@ _GROUPS = {
     "What": ("model", "data", "output"),
     "Protocol (each changes the numbers and is in the report)": ("resize", "size", "limit", "temperature"),
     "LPIPS": ("lpips_net", "lpips_trunk", "download"),
+    "Recognition": ("semantic",),
     "Running": ("device", "batch_size"),
 }
 
@@ -80,6 +81,12 @@ class _GroupedCommand(click.Command):
     help="torchvision's weights of that network.  [default: torch's cache, see TORCH_HOME]",
 )
 @click.option("--download", is_flag=True, help="Let torchvision download the trunk when it is not there.")
+@click.option(
+    "--semantic",
+    is_flag=True,
+    help="Also ask torchvision's MobileNetV2 (in torch's cache, see TORCH_HOME) what it sees: agreement with "
+    "the truth, and top-1 where files or folders carry ImageNet's class names.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 @click.option(
     "--batch-size",
@@ -99,21 +106,23 @@ def command(
     lpips_net: str,
     lpips_trunk: Path | None,
     download: bool,
+    semantic: bool,
     device: str,
     batch_size: int,
 ) -> None:
     """Measure a model against colour photographs that it has not seen.
 
-    Each photograph is made grey, coloured by the model and compared with itself: LPIPS, PSNR, SSIM and
-    colourfulness, beside the same for the grey picture and for the best that the model's output format
-    allows. Without LPIPS's trunk on this machine LPIPS is left out and the rest is measured. Exit code 1
-    when a file could not be used; the report is written all the same.
+    Each photograph is made grey, coloured by the model and compared with itself: LPIPS, PSNR, SSIM, AuC of
+    the ab error and colourfulness, beside the same for the grey picture and for the best that the model's
+    output format allows. Without LPIPS's trunk on this machine LPIPS is left out and the rest is measured.
+    Exit code 1 when a file could not be used; the report is written all the same.
     """
     from ..data.folder import open_sources
     from ..devices import choose_device
     from ..evaluation.protocol import Settings
     from ..evaluation.report import table, write_report
     from ..evaluation.runner import evaluate
+    from ..evaluation.semantic import load_recogniser
     from ..zoo.checkpoint import file_hash, load_model, resolve_model
 
     # Whatever can be wrong is looked at before the first photograph is measured.
@@ -122,10 +131,10 @@ def command(
     network = load_model(model)
     _make_folder(output)
     lpips, missing = _lpips(lpips_net, lpips_trunk, download, chosen)
+    recogniser = load_recogniser(chosen) if semantic else None
     settings = Settings(resize, size, temperature, batch_size, limit)
-    report, grid = evaluate(
-        network, source, settings, chosen, lpips, _progress if sys.stderr.isatty() else None
-    )
+    progress = _progress if sys.stderr.isatty() else None
+    report, grid = evaluate(network, source, settings, chosen, lpips, progress, recogniser)
 
     report["notes"] += _notes(report, missing)
     weights = resolve_model(model)

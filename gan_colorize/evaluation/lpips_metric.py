@@ -26,8 +26,13 @@ class LpipsUnavailable(UserError):
     """LPIPS cannot be computed here; the line says why. Other metrics are unaffected."""
 
 
+def cached_path(url: str) -> Path:
+    """Where torch's own cache (``$TORCH_HOME/hub/checkpoints``) has, or would have, the file of ``url``."""
+    return Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
+
+
 def find_trunk(net: str, download: bool = False) -> Path:
-    """The trunk's file in torch's own cache (``$TORCH_HOME/hub/checkpoints``), where torchvision puts it.
+    """The trunk's file in torch's own cache, where torchvision puts it.
 
     Args:
         net: one of :data:`NETS`.
@@ -40,7 +45,7 @@ def find_trunk(net: str, download: bool = False) -> Path:
 
     weights = {"alex": AlexNet_Weights, "vgg": VGG16_Weights, "squeeze": SqueezeNet1_1_Weights}
     url = weights[net].IMAGENET1K_V1.url
-    path = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
+    path = cached_path(url)
     if path.is_file():
         return path
     if not download:

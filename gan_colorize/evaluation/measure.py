@@ -15,12 +15,15 @@ from ..inference.predictor import Predictor, Seen
 from ..inference.predictor import Settings as Decoding
 from ..inference.upsample import render
 from ..inference.working_size import pad_to_multiple, shrink
+from .auc import RebalancedAuc, auc, pixel_scores
 from .colorfulness import colorfulness
 from .lpips_metric import Lpips, signed_rgb
 from .psnr import psnr
+from .semantic import Recogniser
 from .ssim import ssim
 
-Values = dict[str, dict[str, list[float]]]  # row -> metric -> one number a photograph
+# row -> metric -> one number a photograph; None where the metric does not apply to it
+Values = dict[str, dict[str, list[float | None]]]
 
 
 @lru_cache(maxsize=1)
@@ -32,21 +35,30 @@ class Measure:
     """Colours pictures by the colorizer's own code, in float32, and measures them against the truth.
 
     Args:
-        model: as the checkpoint loader returns it; ``lpips`` is on the same ``device``.
+        model: as the checkpoint loader returns it; ``lpips`` and ``recogniser`` are on the same ``device``.
         temperature: of the annealed mean; None takes the model's own.
     """
 
-    def __init__(self, model: nn.Module, device: str, temperature: float | None, lpips: Lpips | None) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        device: str,
+        temperature: float | None,
+        lpips: Lpips | None,
+        recogniser: Recogniser | None = None,
+    ) -> None:
         self.predictor = Predictor(model, device, "fp32")
-        self.name, self.contract, self.lpips = model.name, model.contract, lpips
+        self.name, self.contract = model.name, model.contract
+        self.lpips, self.recogniser = lpips, recogniser
         self.temperature = self.predictor.temperature if temperature is None else temperature
         self.encoder = _soft_encoder()
         self.distribution = self.contract.returns == "distribution"
         # A network that regresses ab has no bins to go through, only its coarser output.
         self.ceiling = "truth_through_bins" if self.distribution else "truth_through_pooling"
+        self.rebalanced = RebalancedAuc(("grey", self.ceiling, "model"))
 
-    def __call__(self, truth: Tensor) -> tuple[Values, dict[str, np.ndarray]]:
-        """Measure truth (N, 3, H, W) uint8.
+    def __call__(self, truth: Tensor, names: list[str]) -> tuple[Values, dict[str, np.ndarray]]:
+        """Measure truth (N, 3, H, W) uint8, of files called ``names``; each photograph once.
 
         Returns:
             numbers by row and metric, and the rows' pictures (N, H, W, 3) uint8.
@@ -66,15 +78,29 @@ class Measure:
         on_device = truth.to(self.predictor.device)
         features = None if self.lpips is None else self.lpips.features(signed_rgb(on_device))
         values: Values = {"truth": _colorfulness(on_device)}
+        classes = self.rebalanced.classes(true_ab := torch.from_numpy(ab))
+        if self.recogniser is not None:
+            known = self.recogniser(on_device)
+            values["truth"] |= self.recogniser.compare(known, known, names)
         for row, picture in pictures.items():
-            other = torch.from_numpy(picture).permute(0, 3, 1, 2).to(self.predictor.device)
+            rgb8 = torch.from_numpy(picture).permute(0, 3, 1, 2)
+            other = rgb8.to(self.predictor.device)
             values[row] = of = {}
             if features is not None:  # the truth's are computed once for all rows
                 of["lpips"] = self.lpips.distance(features, self.lpips.features(signed_rgb(other))).tolist()
             of["psnr"] = psnr(on_device, other).tolist()
             of["ssim"] = ssim(on_device, other).tolist()
+            scores = pixel_scores(true_ab, rgb8_to_lab(rgb8)[:, 1:])
+            of["auc"] = auc(scores).tolist()
+            self.rebalanced.add(row, classes, scores)
             of |= _colorfulness(other)
+            if self.recogniser is not None:
+                of |= self.recogniser.compare(self.recogniser(other), known, names)
         return values, pictures
+
+    def over_all(self) -> dict[str, dict[str, float]]:
+        """Numbers by row and metric of all photographs measured so far, where no mean over them will do."""
+        return {row: {"auc_rebalanced": value} for row, value in self.rebalanced.values().items()}
 
     def about(self) -> dict[str, Any]:
         """What the report says of the model."""

@@ -7,9 +7,11 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from .auc import LAST_THRESHOLD
 from .frames import RESIZE_FILTER
 from .lpips_metric import VERSION, Lpips
 from .psnr import IDENTICAL_DB
+from .semantic import Recogniser
 
 # Goes up when a change to this package changes the numbers of an unchanged model.
 PROTOCOL_VERSION = 1
@@ -38,7 +40,12 @@ class Settings:
     grid: int = 10
 
 
-def describe(settings: Settings, lpips: Lpips | None, contents: Iterable[str]) -> dict[str, str | int | None]:
+def describe(
+    settings: Settings,
+    lpips: Lpips | None,
+    contents: Iterable[str],
+    recogniser: Recogniser | None = None,
+) -> dict[str, str | int | None]:
     """The protocol of a report: everything but the model that changes its numbers, and their hash.
 
     Args:
@@ -62,7 +69,21 @@ def describe(settings: Settings, lpips: Lpips | None, contents: Iterable[str]) -
         "colorfulness": "Hasler-Suesstrunk 2003 M3, signed rg and yb; _abs: absolute rg and yb",
         "lpips": None if lpips is None else f"{lpips.net_name} v{VERSION}, trunk {lpips.trunk_sha256[:12]}",
     }
+    # Metrics that joined later stay out of the hash. They change no number that was there before, so older
+    # reports still compare, and what they depend on is in it already, or fixed as long as the version is.
+    # Only top-1 also needs the files' names: a note of the report says how many of them tell a class.
+    later = {
+        "auc": f"percent; ab error of the 8-bit output, thresholds 0..{LAST_THRESHOLD} by 1, trapezoids",
+        "auc_rebalanced": "percent; a pixel weighs 1 / share of its class (nearest of 313 bins to its true "
+        "colour) in all true pixels of these photographs, unsmoothed: the mean over the classes that occur",
+    }
+    if recogniser is not None:
+        later["top1"] = (
+            f"percent; {recogniser.name}; centre square to 256 px, its centre 224 px; over the photographs "
+            "whose file or folder is called after their ImageNet class"
+        )
+        later["top1_agreement"] = "percent of all photographs that are recognised as what the truth is"
     digest = hashlib.sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()
     size = SHORT_RESIZE[settings.resize] + ("" if native else str(settings.size))
     network = "nolpips" if lpips is None else lpips.net_name
-    return {"id": f"{size}-n{len(contents)}-{network}-{digest[:10]}"} | protocol
+    return {"id": f"{size}-n{len(contents)}-{network}-{digest[:10]}"} | protocol | later

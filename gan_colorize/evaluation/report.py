@@ -16,6 +16,10 @@ COLUMNS = (
     ("LPIPS ↓", "lpips", 4),
     ("PSNR dB ↑", "psnr", 2),
     ("SSIM ↑", "ssim", 4),
+    ("AuC % ↑", "auc", 2),
+    ("AuC rebal. % ↑", "auc_rebalanced", 2),
+    ("top-1 % ↑", "top1", 1),
+    ("as truth % ↑", "top1_agreement", 1),
     ("Colourfulness", "colorfulness", 2),
     ("abs. variant", "colorfulness_abs", 2),
     ("ΔCF of means ↓", "delta_colorfulness_of_means", 2),
@@ -65,8 +69,8 @@ def markdown(report: dict[str, Any]) -> str:
         *table(report["rows"]),
         "",
         "Means over the photographs. *grey* is the input as it is, *truth through the bins* what a perfect "
-        "network of this model's resolution and temperature would reach. PSNR rewards grey: read it beside "
-        "LPIPS and colourfulness.",
+        "network of this model's resolution and temperature would reach. PSNR and plain AuC reward grey: "
+        "read them beside LPIPS, rebalanced AuC and colourfulness.",
         "",
     ]
     if ci := report["rows"]["model"].get("ci95"):

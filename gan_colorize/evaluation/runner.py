@@ -18,6 +18,7 @@ from .frames import Frame, read_frames
 from .lpips_metric import Lpips
 from .measure import Measure
 from .protocol import LEAST_COLORFULNESS, Settings, describe
+from .semantic import Recogniser
 from .summary import rounded, summarise
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def evaluate(
     device: str = "cpu",
     lpips: Lpips | None = None,
     progress: Callable[[int, int], None] | None = None,
+    recogniser: Recogniser | None = None,
 ) -> tuple[dict[str, Any], Grid]:
     """Measure ``model`` on every photograph of ``source``, in float32.
 
@@ -41,6 +43,7 @@ def evaluate(
         model: as :func:`gan_colorize.zoo.checkpoint.load_model` returns it.
         lpips: on ``device``; None leaves LPIPS out.
         progress: called with (photographs read, photographs in all).
+        recogniser: on ``device``; None leaves the semantic check out.
 
     Returns:
         The report, in plain types that JSON knows (protocol, rows, model, notes, broken, skipped_grey,
@@ -51,7 +54,7 @@ def evaluate(
     """
     indices = _spread(len(source), settings.limit or len(source))
     shown = {indices[i] for i in _spread(len(indices), settings.grid)}
-    measure = Measure(model, device, settings.temperature, lpips)
+    measure = Measure(model, device, settings.temperature, lpips, recogniser)
     broken: list[dict[str, str]] = []
     grey: list[str] = []
     measured: list[tuple[Frame, dict[str, Any]]] = []
@@ -70,7 +73,7 @@ def evaluate(
 
     frames = sorted_out(read_frames(source, indices, settings.resize, settings.size))
     for batch in batches_of_one_size(frames, settings.batch_size):
-        values, results = measure(_batch(batch))
+        values, results = measure(_batch(batch), [frame.name for frame in batch])
         for n, frame in enumerate(batch):
             of_this = {row: {key: v[n] for key, v in of.items()} for row, of in values.items()}
             measured.append((replace(frame, rgb8=None), of_this))  # numbers stay, pixels go
@@ -79,11 +82,12 @@ def evaluate(
     if not measured:
         raise UserError(_nothing_measured(len(indices), len(grey), broken))
     measured.sort(key=lambda item: item[0].index)  # batches finish in the order of their sizes
+    numbers = [values for _, values in measured]
     report = {
-        "protocol": describe(settings, lpips, (frame.sha256 for frame, _ in measured)),
-        "rows": summarise([values for _, values in measured]),
+        "protocol": describe(settings, lpips, (frame.sha256 for frame, _ in measured), recogniser),
+        "rows": summarise(numbers, measure.over_all()),
         "model": measure.about(),
-        "notes": [],
+        "notes": [] if recogniser is None else [_labelled(numbers)],
         "broken": broken,
         "skipped_grey": grey,
         "software": _software(),
@@ -134,6 +138,11 @@ def _nothing_measured(read: int, grey: int, broken: list[dict[str, str]]) -> str
         )
     first = broken[0]
     return f"none of {read} photographs can be used; the first, {first['name']}: {first['reason']}"
+
+
+def _labelled(numbers: list[dict[str, Any]]) -> str:
+    count = sum(of["truth"]["top1"] is not None for of in numbers)
+    return f"top-1 is over {count} of {len(numbers)} photographs: those called after their ImageNet class"
 
 
 def _software() -> dict[str, str]:

@@ -93,6 +93,31 @@ def test_with_a_trunk_and_a_temperature(model: Path, data: Path, tmp_path: Path)
     assert result.stderr == ""
 
 
+def test_semantic_adds_its_columns(
+    model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class AlwaysGoldfish(torch.nn.Module):
+        def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+            return torch.eye(1000)[[1] * len(pictures)]
+
+    from gan_colorize.evaluation import semantic
+
+    monkeypatch.setattr(
+        semantic, "load_recogniser", lambda device: semantic.Recogniser(AlwaysGoldfish(), "test")
+    )
+    (data / "a.png").rename(data / "goldfish.png")
+    (data / "b.png").rename(data / "n01440764_tench.png")
+    arguments = ("--model", model, "--data", data, "--output", tmp_path, "--size", 32)
+    result = run(*arguments, "--semantic")
+    assert result.exit_code == 0, result.output
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    for row in report["rows"].values():
+        assert row["top1"] == 50 and row["top1_agreement"] == 100
+    assert "top-1 is over 2 of 3 photographs" in result.stderr
+    assert "top-1 %" in result.stdout and "AuC rebal. %" in result.stdout
+    assert "top-1 %" not in run(*arguments).stdout
+
+
 def test_a_broken_file_is_listed_and_the_exit_code_is_1(model: Path, data: Path, tmp_path: Path) -> None:
     (data / "text.jpg").write_text("no picture")
     result = run("--model", model, "--data", data, "--output", tmp_path / "out", "--size", 32)
@@ -118,6 +143,7 @@ def test_bad_input_is_one_line(model: Path, data: Path, tmp_path: Path) -> None:
     refused(run("--model", tmp_path / "bad.pth", "--data", data, *out), "web page")
     refused(run(*given, *out, "--lpips-trunk", tmp_path / "bad.pth"), "not a torch state dict")
     refused(run(*given, *out, "--lpips-trunk", tmp_path / "absent.pth"), "no such LPIPS trunk")
+    refused(run(*given, *out, "--semantic"), "TORCH_HOME")
     refused(run(*given, "--output", tmp_path / "file" / "below"), "--output")
     refused(run(*given, *out, "--device", "warp"), "warp")
 

@@ -14,7 +14,7 @@ from gan_colorize.errors import UserError
 from gan_colorize.evaluation.frames import Frame, resize_picture
 from gan_colorize.evaluation.lpips_metric import load_lpips
 from gan_colorize.evaluation.measure import Measure
-from gan_colorize.evaluation.protocol import Settings
+from gan_colorize.evaluation.protocol import Settings, describe
 from gan_colorize.evaluation.runner import batches_of_one_size, evaluate
 from gan_colorize.evaluation.summary import summarise
 
@@ -138,6 +138,12 @@ def test_protocol_id_follows_the_content_and_the_settings(
     (renamed / "x5.png").unlink()
     Image.new("RGB", (48, 48), (200, 30, 40)).save(renamed / "x5.png")
     assert identity(renamed) != original
+
+
+def test_protocol_ids_of_published_numbers_stay() -> None:
+    """As the code made them before AuC and top-1 joined: a number of then is one of now."""
+    assert describe(Settings(), None, ["b" * 64, "a" * 64])["id"] == "crop256-n2-nolpips-0036a2effa"
+    assert describe(Settings("native"), None, ["c" * 64])["id"] == "native-n1-nolpips-c18ef3bc81"
 
 
 def test_protocol_id_names_the_trunk(
