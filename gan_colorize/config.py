@@ -29,7 +29,7 @@ class Network:
 
 @dataclass
 class Generator(Network):
-    """pretrained_encoder: start a torchvision encoder from its ImageNet weights."""
+    """pretrained_encoder: start the part that was a classifier from its ImageNet weights."""
 
     pretrained_encoder: bool = False
 

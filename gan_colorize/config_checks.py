@@ -48,6 +48,13 @@ def _check_phase(config: Config, phase: Phase, name: str) -> None:
     _at_least(phase, name, ("learning_rate", "final_rate"), 0)
     size = phase.crop_size
     _need(size >= 32 and size % 32 == 0, f"{name}.crop_size", size, "a multiple of 32")
+    smallest = phase.batch_size * (size // 32) ** 2
+    _need(
+        smallest > 1,
+        f"{name}.batch_size",
+        phase.batch_size,
+        "at least 2 at crops of 32 px: norms over a batch need more than one value",
+    )
     loss = _phase_loss(config, phase, name)
     terms = loss.classification + loss.l1 + loss.smooth_l1 + loss.mse + loss.lpips
     terms += loss.adversarial if phase.train == "both" else 0.0

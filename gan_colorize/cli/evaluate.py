@@ -174,11 +174,15 @@ def _notes(report: dict[str, Any], missing: str | None) -> list[str]:
 
 def _make_folder(output: Path) -> None:
     from ..errors import UserError
+    from ..files import check_writable
 
+    if output.is_file():
+        raise UserError(f"--output {output}: is a file; name a folder")
     try:
+        check_writable(output)
         output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--output {output}: cannot be made ({error.strerror})") from error
+    except (UserError, OSError) as error:
+        raise UserError(f"--output {output}: {error}") from error
 
 
 def _progress(done: int, total: int) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import click
 
+from .main import termination_interrupts
+
 
 @click.command()
 @click.option(
@@ -54,6 +56,8 @@ def command(
 ) -> None:
     """Train the adversarial colorizer on a folder of colour photographs."""
     from ..config import config_yaml, load_config
+    from ..devices import choose_device
+    from ..training.task import check_run, task_preparation
 
     continuing = resume and output is not None and (output / "last" / "state.pt").is_file()
     saved = (output / "config.yaml",) if continuing else ()
@@ -65,21 +69,22 @@ def command(
     elif init is not None:
         _adopt_architecture(config, init)
     if dry_run:
+        check_run(config, choose_device(device), init)
         click.echo(config_yaml(config), nl=False)
         return
     if not data_paths:
         raise click.UsageError("--data is missing: name a folder of colour photographs")
     if output is None:
         raise click.UsageError("--output is missing: name a folder for the run")
-    _check_output(output, resume)
-
-    from ..devices import choose_device
-    from ..training.loop import train
-    from ..training.task import task_preparation
-
     chosen = choose_device(device)
+    check_run(config, chosen, None if continuing else init)
+    _check_output(output, resume, continuing)
+
+    from ..training.loop import train
+
     prepare = task_preparation(config.task)
-    data = prepare(config, list(data_paths), list(validation_paths), output, _say, _scan_progress)
+    with termination_interrupts():  # the scan's processes are to end with it
+        data = prepare(config, list(data_paths), list(validation_paths), output, _say, _scan_progress)
     finished = train(config, data, output, chosen, continuing, None if continuing else init)
     if not finished:
         _say(f"resume with: {_resume_command()}")
@@ -89,10 +94,13 @@ def _adopt_architecture(config: object, init: Path) -> None:
     """``--init`` decides the network: its name and options come from the weights."""
     import json
 
+    from ..config import Generator
     from ..errors import UserError
     from ..zoo.checkpoint import model_metadata
 
     metadata = model_metadata(init)
+    if config.model.name not in (Generator().name, metadata["model"]):
+        raise UserError(f"model.name={config.model.name} contradicts --init {init}, a {metadata['model']}")
     options = json.loads(metadata["options"])
     asked = {key: value for key, value in config.model.options.items() if options.get(key) != value}
     if asked:
@@ -103,18 +111,30 @@ def _adopt_architecture(config: object, init: Path) -> None:
     config.model.name, config.model.options = metadata["model"], options
 
 
-def _check_output(output: Path, resume: bool) -> None:
+# What a run that was ended before its first checkpoint leaves; nothing of it is missed when it starts over.
+_BEGUN = {"skipped.txt", "config.yaml", "stats.jsonl", "train.log", "curves.png", "samples", "tensorboard"}
+
+
+def _check_output(output: Path, resume: bool, continuing: bool) -> None:
     from ..errors import UserError
+    from ..files import check_writable
 
     if output.is_file():
         raise UserError(f"--output {output}: is a file; name a folder")
+    there = {path.name for path in output.iterdir()} if output.is_dir() else set()
     # A run that found nothing to learn from leaves only its list.
-    if not resume and output.is_dir() and any(path.name != "skipped.txt" for path in output.iterdir()):
+    if not resume and there - {"skipped.txt"}:
         raise UserError(f"--output {output}: not empty; add --resume to continue it or name another folder")
+    if resume and not continuing and there - _BEGUN:
+        raise UserError(
+            f"--output {output}: holds {min(there - _BEGUN)} but no training state (last/state.pt) to go on "
+            "from; name another folder, and --init for its weights"
+        )
     try:
+        check_writable(output)
         output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--output {output}: cannot be made ({error.strerror})") from error
+    except (UserError, OSError) as error:
+        raise UserError(f"--output {output}: {error}") from error
 
 
 def _resume_command() -> str:

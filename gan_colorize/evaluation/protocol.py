@@ -14,7 +14,7 @@ from .psnr import IDENTICAL_DB
 from .semantic import Recogniser
 
 # Goes up when a change to this package changes the numbers of an unchanged model.
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2  # 2: chroma is enlarged along the edges of L; negative ab no longer cut in the reference
 # A photograph without colour says nothing about colouring; ColorFormer's script skips at the same value.
 LEAST_COLORFULNESS = 1.0
 
@@ -62,7 +62,8 @@ def describe(
         "size": None if native else settings.size,
         "resize_filter": None if native else RESIZE_FILTER,
         "input": "CIE Lab lightness (D65) of the truth",
-        "output": "8-bit sRGB, rounded, lightness kept by desaturating colours outside sRGB",
+        "output": "8-bit sRGB, rounded, lightness kept by desaturating colours outside sRGB; "
+        "chroma enlarged by a filter guided by L",
         "left_out": f"photographs of colorfulness {LEAST_COLORFULNESS:g} or less after resizing",
         "psnr": f"dB, over the three sRGB channels together; identical pictures count {IDENTICAL_DB:g}",
         "ssim": "sRGB, Gaussian window 11 px, sigma 1.5, no padding; mean of the channels",

@@ -24,6 +24,11 @@ def _lpips(device: str) -> Lpips | None:
         return None
 
 
+def measures_lpips(device: str = "cpu") -> bool:
+    """Whether :func:`quick_metrics` has an LPIPS on this machine: asks the loader, a damaged file is none."""
+    return _lpips(device) is not None
+
+
 @torch.no_grad()
 def quick_metrics(rgb_true: Tensor, rgb_pred: Tensor) -> dict[str, float | None]:
     """Means over a validation set.

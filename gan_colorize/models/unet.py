@@ -24,7 +24,7 @@ from .encoders import create_encoder
 class UNetOptions:
     """Shape of the U-Net.
 
-    encoder:        "residual" (from scratch) or a torchvision backbone ("mobilenet_v2", ...).
+    encoder:        "residual" (from scratch) or a classifier's ("mobilenet_v2", "efficientnet_lite0", ...).
     encoder_widths: channels at strides 2, 4, 8, 16, 32 of the residual encoder.
     encoder_blocks: residual blocks at each of these strides.
     decoder_widths: channels at strides 32, 16, 8, 4.
@@ -42,6 +42,16 @@ class UNetOptions:
     global_context: bool = True
     attention_heads: int = 0
     output: str = "distribution"
+
+    def __post_init__(self) -> None:
+        for key in ("encoder_widths", "decoder_widths"):
+            if min(getattr(self, key)) < 1:
+                raise UserError(f"model.options.{key}: {list(getattr(self, key))} must all be at least 1")
+        for key in ("encoder_blocks", "decoder_blocks"):
+            if min(getattr(self, key)) < 0:
+                raise UserError(f"model.options.{key}: {list(getattr(self, key))} must all be at least 0")
+        if self.output not in ("distribution", "ab"):
+            raise UserError(f"model.options.output: {self.output!r} must be distribution or ab")
 
 
 class UNet(nn.Module):
@@ -61,8 +71,6 @@ class UNet(nn.Module):
 
     def __init__(self, options: UNetOptions) -> None:
         super().__init__()
-        if options.output not in ("distribution", "ab"):
-            raise UserError(f"model.options.output: {options.output!r} must be distribution or ab")
         if options.output == "ab":
             self.contract = replace(UNet.contract, returns="ab", classes="")
         self.encoder = create_encoder(options.encoder, options.encoder_widths, options.encoder_blocks)

@@ -8,12 +8,13 @@ from torch import nn
 
 from ..config import Config
 from ..errors import UserError
+from ..evaluation.quick import measures_lpips
 from ..zoo.checkpoint import load_model, save_model
 from .curves import draw_curves
 from .optim import Precision
 from .runlog import RunLog
 from .state import RunState
-from .validate import Validator
+from .task import Validator
 
 # Between the paper's 0.38 and the plain expectation: a young network is too unsure for low temperatures.
 TEMPERATURES = (0.38, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -105,9 +106,9 @@ class Keeper:
 OWN_KEYS = ("model", "options", "bins_hash", "format_version")
 
 
-def check_best_by(config: Config, validator: Validator) -> None:
+def check_best_by(config: Config) -> None:
     """Raise a UserError now and not hours later when ``run.best_by`` cannot be measured here."""
-    if config.run.best_by == "lpips" and not validator.measures_lpips():
+    if config.run.best_by == "lpips" and not measures_lpips():
         raise UserError(
             "run.best_by: lpips needs AlexNet's weights in torch's cache (TORCH_HOME); choose loss or psnr"
         )

@@ -19,7 +19,7 @@ def draw_curves(records: list[dict[str, Any]], path: Path) -> None:
     series: dict[str, list[tuple[float, float]]] = {}
     for record in records:
         for key, value in record.items():
-            if isinstance(value, float):
+            if isinstance(value, float) and math.isfinite(value):
                 series.setdefault(key, []).append((record["images"], value))
     series = {key: points for key, points in series.items() if len(points) > 1}
     if not series:

@@ -39,7 +39,7 @@ def train(config: Config, data: object, folder: Path, device: str, resume: bool,
     average = Average(players.generator, config.optimizer.ema_images)
     state = RunState(players, average, task.step, task.fingerprint)
     known_data = state.load(folder / "last" / "state.pt") if resume else True
-    check_best_by(config, task.validator)
+    check_best_by(config)
     save_config(config, folder / "config.yaml")
     total = sum(phase.images for phase in config.phases)
     progress = state.progress

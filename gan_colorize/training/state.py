@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import pickle
 import warnings
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 
 from ..errors import UserError
-from ..files import atomic_path
+from ..files import save_bytes
 from .ema import Average
 from .gan_step import GanStep, Networks
 
@@ -73,6 +74,8 @@ class RunState:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Put everything back, progress included. Moments come from the state, settings from the config."""
         for name, part in self._parts().items():
+            if not state[name]:  # the scaler of a run that began in a precision which needs none
+                continue
             settings = [_settings(group) for group in getattr(part, "param_groups", [])]
             part.load_state_dict(state[name])
             for group, own in zip(getattr(part, "param_groups", []), settings, strict=True):
@@ -92,8 +95,10 @@ class RunState:
 
     def save(self, path: Path) -> None:
         """Write the training state, atomically."""
-        with atomic_path(path) as temporary:
-            torch.save(self.state_dict(), temporary)
+        # Into memory first: torch tells of a full disk with an exception of its own, and syncs nothing.
+        buffer = io.BytesIO()
+        torch.save(self.state_dict(), buffer)
+        save_bytes(path, buffer.getbuffer())
 
     def load(self, path: Path) -> bool:
         """Read a training state of the same networks -> whether it was saved with the same photographs.

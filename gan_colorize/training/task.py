@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from ..devices import choose_dtype
 from ..errors import UserError
 from ..models import create_discriminator, create_model
 from .optim import Precision, adamw
@@ -48,8 +49,6 @@ class Validator(Protocol):
     def __call__(self, model: nn.Module, precision: Precision) -> tuple[dict[str, float], Any]:
         """Metrics by name, "loss" among them, and what :meth:`save_grid` draws."""
 
-    def measures_lpips(self) -> bool: ...
-
     def save_grid(self, pictures: Any, path: Path) -> None: ...
 
 
@@ -80,6 +79,23 @@ def task_preparation(name: str) -> Callable[..., Any]:
 def _find(name: str) -> Any:
     # Imported when asked for: each task brings packages that the others do not need.
     return import_module(f".{name}_task", __package__).TASK
+
+
+def check_run(config: Config, device: str, init: Path | None) -> None:
+    """Whatever of a config can be wrong without looking at the data, told before hours of scanning begin.
+
+    Raises:
+        UserError: unknown networks or options, weights that do not fit, a precision or a measure that this
+            machine lacks.
+    """
+    from .checkpoints import check_best_by
+
+    choose_dtype(config.run.precision, torch.device(device))
+    generator = create_model(config.model.name, config.model.options)
+    create_discriminator(config.discriminator.name, config.discriminator.options)
+    if init is not None:
+        _load_weights(generator, init)
+    check_best_by(config)
 
 
 def create_networks(config: Config, device: torch.device, resume: bool, init: Path | None) -> Networks:

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from ..color.fast import lab_to_rgb8, rgb8_to_lab
 from ..config import Loss
-from ..evaluation.lpips_metric import LpipsUnavailable, find_trunk
 from ..evaluation.quick import quick_metrics
 from ..files import save_image
 from ..losses.classification import soft_cross_entropy
@@ -65,14 +64,6 @@ class Validator:
         metrics = quick_metrics(self.rgb.to(precision.device), pictures.to(precision.device))
         totals |= {key: value for key, value in metrics.items() if value is not None}
         return totals, pictures
-
-    @staticmethod
-    def measures_lpips() -> bool:
-        """Whether "lpips" will be among the metrics on this machine."""
-        try:
-            return find_trunk("alex").is_file()
-        except LpipsUnavailable:
-            return False
 
     def save_grid(self, pictures: Tensor, path: Path) -> None:
         """Rows of truth | grey | result."""

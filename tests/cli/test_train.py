@@ -84,6 +84,30 @@ def test_output_is_never_overwritten(pictures, tmp_path):
     assert (tmp_path / "run" / "notes.txt").read_text() == "mine"
 
 
+def test_resume_starts_nothing_over_what_it_cannot_continue(pictures, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for name in ("model.safetensors", "holiday.jpg", "best"):
+        (folder / name).write_text("mine")
+        one_line(run("--data", pictures, "--output", folder, "--resume"), name, "no training state")
+        assert (folder / name).read_text() == "mine"
+        (folder / name).unlink()
+    assert not list(folder.iterdir())
+
+
+def test_a_wrong_network_is_told_before_the_photographs_are_read(pictures, tmp_path, monkeypatch):
+    from gan_colorize.training.colorize_task import ColorizeTask
+
+    monkeypatch.setattr(ColorizeTask, "prepare", lambda *arguments: pytest.fail("looked at the data"))
+    start = ["--data", pictures, "--output", tmp_path / "run", "--device", "cpu"]
+    one_line(run(*start, "--set", "model.options.encoder=mobilnet"), "mobilnet")
+    one_line(run(*start, "--set", "discriminator.name=patchgun"), "patchgun", "patchgan")
+    one_line(run(*start, "--set", "run.precision=fp16"), "fp16")
+    one_line(run(*start, "--set", "model.name=unet2", "--init", "default"), "model.name=unet2", "--init")
+    one_line(run("--dry-run", "--set", "model.options.encoder=mobilnet"), "mobilnet")
+    assert not (tmp_path / "run").exists()
+
+
 def test_bad_device(pictures, tmp_path):
     one_line(run("--data", pictures, "--output", tmp_path / "run", "--device", "abacus"), "--device abacus")
 

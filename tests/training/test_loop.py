@@ -7,12 +7,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from gan_colorize import files
 from gan_colorize.errors import UserError
 from gan_colorize.models import create_model
 from gan_colorize.training import gan_step, state
+from gan_colorize.training.ema import Average
+from gan_colorize.training.gan_step import GanStep
 from gan_colorize.training.guard import MAX_FAILURES
 from gan_colorize.training.loop import train
+from gan_colorize.training.optim import Precision
 from gan_colorize.training.setup import prepare_data
+from gan_colorize.training.task import create_networks
 
 
 def silent(*_):
@@ -142,20 +147,45 @@ def test_repeated_nans_stop_with_the_state_of_before(config, pictures, tmp_path,
 
 def test_a_full_disk_keeps_the_older_checkpoint(config, pictures, tmp_path, monkeypatch):
     folder = tmp_path / "run"
-    original, calls = torch.save, {"count": 0}
+    original, calls = state.save_bytes, {"count": 0}
 
-    def save(contents, path):
+    def save(path, data):
         calls["count"] += 1
         if calls["count"] == 2:
-            path.write_bytes(b"half")
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return original(contents, path)
+            monkeypatch.setattr(files.os, "fsync", full)
+        return original(path, data)
 
-    monkeypatch.setattr(state.torch, "save", save)
+    def full(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(state, "save_bytes", save)
     with pytest.raises(UserError, match=r"state.pt: No space left on device"):
         run(config, pictures, folder)
     assert torch.load(folder / "last" / "state.pt", weights_only=True)["progress"]["images"] == 16
     assert not list(folder.rglob(".part-*"))
+
+
+def test_a_disk_that_is_really_full_is_told_in_one_line(config, small_disk):
+    networks = create_networks(config, torch.device("cpu"), False, None)
+    step = GanStep(networks, config.loss, Precision(torch.device("cpu"), torch.float32), 1.0, None)
+    whole = state.RunState(networks, Average(networks.generator, 100), step, "")
+    (small_disk / "state.pt").write_bytes(b"older")
+    with pytest.raises(UserError, match=r"state.pt: No space left on device$"):
+        whole.save(small_disk / "state.pt")
+    assert (small_disk / "state.pt").read_bytes() == b"older"
+
+
+def test_a_run_goes_on_in_a_precision_that_scales_its_gradients(config, tmp_path):
+    def whole(dtype):
+        networks = create_networks(config, torch.device("cpu"), False, None)
+        step = GanStep(networks, config.loss, Precision(torch.device("cpu"), dtype), 1.0, None)
+        return state.RunState(networks, Average(networks.generator, 100), step, "")
+
+    plain, scaled = whole(torch.float32), whole(torch.float16)
+    plain.save(tmp_path / "plain.pt")
+    scaled.save(tmp_path / "scaled.pt")
+    assert scaled.load(tmp_path / "plain.pt") and scaled.step.scaler.is_enabled()
+    assert plain.load(tmp_path / "scaled.pt")
 
 
 @pytest.mark.parametrize("content", [b"", b"not a state", None])
