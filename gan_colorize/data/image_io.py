@@ -64,11 +64,6 @@ class Photo:
             return fast.rgb8_to_lightness(self.pixels)
         return _exact_lightness(self.pixels)
 
-    def rgb8(self) -> np.ndarray:
-        """(H, W, 3) uint8, rounded."""
-        pixels = to_8bit(self.pixels)
-        return np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels
-
 
 def read_photo(source: Path | str | bytes, max_megapixels: float = MAX_MEGAPIXELS) -> Photo:
     """Read a picture for colouring, losing nothing that its format holds and our output can show.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from ..errors import UserError
+from ..errors import UserError, one_line
 
 IMAGE_SUFFIXES = (
     ".jpg",
@@ -50,7 +50,7 @@ _DECODER_ERRORS = (
     SyntaxError,
     ValueError,
     EOFError,
-    OverflowError,
+    ArithmeticError,
     IndexError,
     KeyError,
     TypeError,
@@ -95,9 +95,4 @@ def opened(source: Path | str | bytes, max_megapixels: float = MAX_MEGAPIXELS) -
     except MemoryError as error:
         raise UserError(f"{name}does not fit into memory") from error
     except _DECODER_ERRORS as error:
-        raise UserError(f"{name}damaged or unsupported ({_first_line(error)})") from error
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+        raise UserError(f"{name}damaged or unsupported ({one_line(error)})") from error

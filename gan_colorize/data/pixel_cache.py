@@ -6,7 +6,7 @@ Read by position, not mapped: mapped pages count as resident memory of every wor
 from __future__ import annotations
 
 import logging
-import os
+import secrets
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,16 +55,25 @@ class PixelCache:
         expected = int((self.sizes.astype(np.int64).prod(1) * 3).sum())
         return self.path.is_file() and self.path.stat().st_size == expected
 
+    def delete(self) -> None:
+        """Remove the file; where another process has it open on Windows, it stays until it is old."""
+        self._ranges.close()
+        with suppress(OSError):
+            self.path.unlink()
+
 
 class PixelCacheWriter:
     """Writes a PixelCache as images arrive; gives up quietly when they outgrow ``gigabytes`` or the disk.
 
     Training without a cache is slower and otherwise the same, so a full disk is a warning and no error.
+
+    Images arrive in another order in every run, and a file means nothing without its offsets. So each gets a
+    name of its own, ``path`` with a random word: two runs that scan the same data never write the same file.
     """
 
     def __init__(self, path: Path, gigabytes: float) -> None:
-        self._path = path
-        self._temporary = path.with_name(f".part-{os.getpid()}-{path.name}")
+        self._path = path.with_name(f"{path.stem}-{secrets.token_hex(8)}{path.suffix}")
+        self._temporary = path.with_name(f".part-{self._path.name}")
         self._limit = int(gigabytes * 1e9)
         self._entries: list[tuple[int, int, int, int]] = []
         self._size = 0
@@ -73,7 +82,7 @@ class PixelCacheWriter:
             return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._temporary.open("wb")
+            self._file = self._temporary.open("xb")
         except OSError as error:
             self._give_up(f"{path.parent}: {error.strerror or error}")
 
@@ -100,7 +109,7 @@ class PixelCacheWriter:
         self._size += rgb8.nbytes
 
     def finish(self) -> PixelCache | None:
-        """The finished cache under its final name, or None."""
+        """The finished cache under its final name, which is new, or None."""
         if self._file is None or not self._entries:
             return None
         try:

@@ -1,11 +1,13 @@
 """One pass over the training images: which can be read, which are colourful, and how colours are spread.
 
 Every image is decoded once, in parallel. What that costs is paid once: the result is stored in the cache
-folder under the data's fingerprint, and with it the pixels, so that training never decodes again.
+folder under the data's fingerprint, and with it the pixels, so that training never decodes again. A scan is
+not stored when some images failed for a reason that may pass: they would stay left out.
 """
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import logging
@@ -28,7 +30,7 @@ from .scan_worker import ScanTask, inspect_chunk
 _log = logging.getLogger(__name__)
 
 # Part of the stored scan's key: raise it when the meaning of a scan changes.
-_VERSION = 1
+_VERSION = 2
 _CHUNK = 64
 _KEEP_DAYS = 21
 
@@ -57,13 +59,14 @@ class Scan:
 
 @dataclass(frozen=True)
 class _Found:
-    """A Scan by numbers: what is stored."""
+    """A Scan by numbers: what is stored. ``passing``: how many of the broken may be read next time."""
 
     kept: np.ndarray
     broken: list[tuple[int, str]]
     greyish: list[int]
     histogram: np.ndarray
     cache: PixelCache | None
+    passing: int = 0
 
 
 def scan_source(
@@ -105,7 +108,7 @@ def scan_source(
         task = ScanTask(source, short_side, cache_gigabytes > 0, min_colourfulness)
         found = _scan(source, task, cache_gigabytes, workers, progress, stored.with_suffix(".pixels"))
         if len(found.kept):
-            _save(found, stored)
+            found = _keep(found, stored)
     scan = Scan(
         kept=found.kept,
         broken=[(source.name(index), reason) for index, reason in found.broken],
@@ -134,7 +137,7 @@ def _scan(
     greyish: list[int] = []
     broken: dict[int, str] = {}
     histograms: dict[int, np.ndarray] = {}
-    done = 0
+    done = passing = 0
     with (
         PixelCacheWriter(pixels, gigabytes) as writer,
         closing(run_chunks(inspect_chunk, task, chunks, workers if total > _CHUNK else 0)) as results,
@@ -142,6 +145,7 @@ def _scan(
         for chunk, result in results:
             if result is None:
                 broken[chunk[0]] = "the decoder crashed or ran out of memory"
+                passing += 1
             else:
                 for index, rgb8 in result.kept:
                     kept.append(index)
@@ -149,6 +153,7 @@ def _scan(
                         writer.add(index, rgb8)
                 greyish += result.greyish
                 broken |= dict(result.broken)
+                passing += result.passing
                 histograms[chunk[0]] = result.histogram
             done += len(chunk)
             if progress is not None:
@@ -162,6 +167,7 @@ def _scan(
         greyish=sorted(greyish),
         histogram=histogram / max(histogram.sum(), 1.0),
         cache=cache,
+        passing=passing,
     )
 
 
@@ -174,17 +180,39 @@ def _nothing_left(source: ImageSource, scan: Scan, min_colourfulness: float) -> 
     )
 
 
-def _save(found: _Found, path: Path) -> None:
+def _keep(found: _Found, path: Path) -> _Found:
+    """Store what was found for the next run, or take what another run stored under ``path`` meanwhile."""
+    other = None if found.passing else _load(path)
+    if other is not None and (other.cache is not None or found.cache is None):
+        if found.cache is not None:
+            found.cache.delete()
+        return other
+    if found.passing:
+        _log.warning(
+            "the scan is not kept for the next run, for which the %d image(s) that failed may be readable",
+            found.passing,
+        )
+    elif _save(found, path):
+        return found
+    if found.cache is not None:  # no other run can know these pixels
+        atexit.register(found.cache.delete)
+    return found
+
+
+def _save(found: _Found, path: Path) -> bool:
     # Numbers, not names: the fingerprint allows that the folder has moved since.
     arrays = {"kept": found.kept, "histogram": found.histogram}
     arrays["lists"] = np.array(json.dumps([found.broken, found.greyish]))
     if found.cache is not None:
         arrays |= {name: getattr(found.cache, name) for name in ("indices", "offsets", "sizes")}
+        arrays["pixels"] = np.array(found.cache.path.name)
     try:
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.savez(file, **arrays)
     except UserError as error:  # a full disk or a read-only home: the scan is still good, only not kept
         _log.warning("the scan is not kept for the next run: %s", error)
+        return False
+    return True
 
 
 def _load(path: Path) -> _Found | None:
@@ -194,21 +222,26 @@ def _load(path: Path) -> _Found | None:
             broken, greyish = json.loads(str(arrays["lists"]))
             cache = None
             if "indices" in arrays:
-                pixels = path.with_suffix(".pixels")
+                pixels = path.with_name(str(arrays["pixels"]))
                 cache = PixelCache(pixels, arrays["indices"], arrays["offsets"], arrays["sizes"])
                 if not cache.is_whole():
                     return None
                 pixels.touch()  # see _forget
             return _Found(arrays["kept"], broken, greyish, arrays["histogram"], cache)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         _log.warning("the stored scan %s cannot be read (%s); scanning again", path, error)
+        with suppress(OSError):
+            path.unlink()
         return None
 
 
 def _forget(folder: Path) -> None:
-    """Delete pixels that no run has opened for weeks, and parts that a killed scan left behind."""
+    """Delete pixels that no run has opened for weeks, and parts that a killed scan left behind.
+
+    Only by age: pixels that no stored scan names may still be read by a run that scanned at the same time.
+    """
     for pattern, days in (("*.pixels", _KEEP_DAYS), (".part-*", 1)):
         for path in folder.glob(pattern):
             with suppress(OSError):

@@ -30,11 +30,13 @@ class ScanTask:
 
 @dataclass
 class ChunkResult:
-    """kept: (index, pixels uint8 (H, W, 3) or None without a cache); broken: (index, reason);
-    greyish: indices; histogram: (313,) float64, every kept image counting 1."""
+    """kept: (index, pixels uint8 (H, W, 3) or None without a cache); broken: (index, reason), of which
+    ``passing`` may be read another time; greyish: indices; histogram: (313,) float64, every kept image
+    counting 1."""
 
     kept: list[tuple[int, np.ndarray | None]] = field(default_factory=list)
     broken: list[tuple[int, str]] = field(default_factory=list)
+    passing: int = 0
     greyish: list[int] = field(default_factory=list)
     histogram: np.ndarray = field(default_factory=lambda: np.zeros(313))
 
@@ -45,8 +47,9 @@ def inspect_chunk(task: ScanTask, chunk: list[int]) -> ChunkResult:
     for index in chunk:
         try:
             rgb8 = read_rgb8(task.source.read(index), task.short_side)
-        except UserError as error:
-            result.broken.append((index, str(error)))
+        except (UserError, MemoryError) as error:
+            result.broken.append((index, str(error) or "does not fit into memory"))
+            result.passing += _may_pass(error)
             continue
         height, width = rgb8.shape[:2]
         if min(height, width) < SMALLEST_SIDE:
@@ -59,6 +62,20 @@ def inspect_chunk(task: ScanTask, chunk: list[int]) -> ChunkResult:
     return result
 
 
+def _may_pass(error: UserError | MemoryError) -> bool:
+    """Whether the trouble is the system's (no permission, a share away, no memory), not the file's.
+
+    A file that is gone counts as the data's: the fingerprint changes when it comes back. So does a shard
+    that was cut short, an OSError of our own without a number.
+    """
+    cause = error.__cause__ or error
+    if isinstance(cause, OSError):
+        return cause.errno is not None and not isinstance(cause, FileNotFoundError)
+    return isinstance(cause, MemoryError)
+
+
+# The metric is evaluation.colorfulness; a test holds the two together. This one stays apart: data imports
+# nothing of evaluation, and with float32 and numpy it takes an eighth of the time (0.08 ms at 128 px).
 def colourfulness(rgb8: np.ndarray) -> float:
     """Signed M3 of Hasler & Suesstrunk 2003 of (H, W, 3) uint8: 0 for grey, about 40 on average."""
     red, green, blue = rgb8.reshape(-1, 3).T.astype(np.float32)

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from ..data.image_io import Photo, read_photo, write_photo
-from ..errors import UserError
+from ..errors import UserError, one_line
 from ..files import no_more_room, save_image
 from .colorizer import confidence_map, notices
 from .plan import Job
@@ -211,7 +211,7 @@ class _Pipeline:
 
     def _failed(self, item: _Item, error: BaseException) -> FileResult:
         self.in_flight.remove(item)
-        item.result.status, item.result.error = "failed", _one_line(item.job.source, error)
+        item.result.status, item.result.error = "failed", _line_for(item.job.source, error)
         if no_more_room(error):
             if self.disk_full:  # one line is enough
                 return FileResult(item.job.source, "not tried", item.result.outputs)
@@ -279,9 +279,9 @@ def _pixels(path: Path) -> int:
     return 0
 
 
-def _one_line(source: Path, error: BaseException) -> str:
+def _line_for(source: Path, error: BaseException) -> str:
     """An error in one line that names its file. A bug in one file must not stop the other ten thousand."""
-    text = " ".join(str(error).split())
+    text = one_line(error)
     if is_out_of_memory(error):
         text = "not enough memory for this photograph"
     elif not isinstance(error, UserError):

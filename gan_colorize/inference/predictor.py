@@ -19,6 +19,9 @@ from .ready import ready_for_inference
 from .views import VIEWS, View, resample
 from .working_size import pad_to_multiple, shrink, working_shape
 
+# Torch takes 64 bits; the seeds of a run's samples, which count up from the first, fit as well.
+LARGEST_SEED = 2**63 - 1
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -28,7 +31,7 @@ class Settings:
         distribution as it was learned).
     saturation: factor on the chroma; None is the model's own, but 1 for samples.
     samples:    0 for the annealed mean, else how many different colourings.
-    seed:       of the first sample; the others count up from it.
+    seed:       of the first sample, 0 to LARGEST_SEED; the others count up from it.
     confidence: also return how sure the network is.
     """
 
@@ -104,6 +107,8 @@ class Predictor:
             raise UserError(f"--temperature {settings.temperature:g}: must lie between 0.01 and 10")
         if settings.saturation is not None and not 0.0 <= settings.saturation <= 4.0:
             raise UserError(f"--saturation {settings.saturation:g}: must lie between 0 and 4")
+        if not 0 <= settings.seed <= LARGEST_SEED:
+            raise UserError(f"--seed {settings.seed}: must lie between 0 and {LARGEST_SEED}")
         if self.contract.returns != "distribution" and (settings.samples or settings.confidence):
             option = "--samples" if settings.samples else "--confidence"
             raise UserError(f"{option}: this model predicts one colour for a pixel, not a distribution")

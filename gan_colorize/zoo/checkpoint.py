@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file, save
 from torch import nn
 
-from ..errors import UserError
-from ..files import atomic_path
+from ..errors import UserError, one_line
+from ..files import save_bytes
 
 FORMAT_VERSION = 1
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "default.safetensors"
@@ -48,8 +48,7 @@ def save_model(
         "bins_hash": bins_hash(),
     }
     # not save_file: it gives the file a mode of its own and hides a full disk in its own exception
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(save(tensors, metadata=header))
+    save_bytes(path, save(tensors, metadata=header))
 
 
 def load_model(path_or_name: str | Path = "default", device: torch.device | str = "cpu") -> nn.Module:
@@ -78,7 +77,7 @@ def load_model(path_or_name: str | Path = "default", device: torch.device | str 
         model = create_model(metadata["model"], json.loads(metadata["options"]))
     except (TypeError, ValueError, KeyError, RuntimeError) as error:
         raise UserError(
-            f"{path}: cannot build {metadata['model']!r} from its options: {_line(error)}"
+            f"{path}: cannot build {metadata['model']!r} from its options: {one_line(error)[:200]}"
         ) from error
     _load_tensors(path, model)
     model.metadata = metadata
@@ -206,7 +205,7 @@ def _load_tensors(path: Path, model: nn.Module) -> None:
     try:
         tensors = load_file(path)
     except Exception as error:  # SafetensorError derives from Exception
-        raise UserError(f"{path}: cannot be read as safetensors: {_line(error)}") from error
+        raise UserError(f"{path}: cannot be read as safetensors: {one_line(error)[:200]}") from error
     expected = model.state_dict()
     absent, surplus = sorted(expected.keys() - tensors.keys()), sorted(tensors.keys() - expected.keys())
     if absent or surplus:
@@ -223,7 +222,3 @@ def _load_tensors(path: Path, model: nn.Module) -> None:
             raise UserError(f"{path}: {name} holds NaN or infinity; this model is broken")
     # copy_ converts fp16 to the network's float32
     model.load_state_dict(tensors)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

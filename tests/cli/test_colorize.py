@@ -13,6 +13,7 @@ from PIL import Image
 from skimage.color import lab2rgb, rgb2lab
 
 import gan_colorize
+from gan_colorize.inference.predictor import LARGEST_SEED
 
 
 def pixels(path):
@@ -190,6 +191,8 @@ def test_confidence_map(colorize, work, grey_files):
         (("a.png", "--output", "out", "--format", "gif"), 2, "--format"),
         (("a.png", "--output", "out", "--quality", "101"), 2, "--quality"),
         (("a.png", "--output", "out", "--samples", "0"), 2, "--samples"),
+        (("a.png", "--output", "out", "--samples", "2", "--seed", "-1"), 2, "--seed"),
+        (("a.png", "--output", "out", "--samples", "2", "--seed", str(2**63)), 2, "--seed"),
         (("a.png", "--output", "out", "--batch-size", "0"), 2, "--batch-size"),
         (("a.png", "--output", "out", "--temperature", "0"), 1, "--temperature 0"),
         (("a.png", "--output", "out", "--temperature", "warm"), 2, "--temperature"),
@@ -234,3 +237,10 @@ def test_a_seed_without_samples_is_refused(colorize, work, grey_files):
     result = colorize("a.png", "--output", "out", "--seed", "3")
     assert result.exit_code == 2 and "--samples" in result.stderr
     assert not Path("out").exists()
+
+
+def test_the_largest_seed(colorize, work, grey_files):
+    grey_files("a.png")
+    result = colorize("a.png", "--output", "out", "--samples", 2, "--seed", LARGEST_SEED)
+    assert result.exit_code == 0
+    assert [output["seed"] - LARGEST_SEED for output in report("out")["files"][0]["outputs"]] == [0, 1]

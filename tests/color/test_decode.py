@@ -79,6 +79,29 @@ def test_gradient_is_autograds_of_the_plain_formula(logits):
         torch.testing.assert_close(ours.grad.double(), plain.grad, atol=1e-4, rtol=1e-3)
 
 
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda z: z.transpose(2, 3),
+        lambda z: z.to(memory_format=torch.channels_last).transpose(2, 3),
+        lambda z: z.permute(0, 1, 3, 2).flip(3)[:, :, ::2],
+        lambda z: z[:, :, :, 3:11],
+        lambda z: z[:, :, 4:5],
+        lambda z: z[:1].expand(3, -1, -1, -1),
+        lambda z: z[:, :1, :1, :1].expand(2, NUM_BINS, 5, 6),
+    ],
+    ids=["transposed", "last_transposed", "every_second_row", "columns", "one_row", "expanded", "one_number"],
+)
+def test_gradient_in_other_layouts(logits, view):
+    ours, plain = (logits.double().requires_grad_() for _ in range(2))
+    ab, expected = decode.annealed_mean(view(ours)), _plain(view(plain), 0.38)
+    pull = torch.randn(ab.shape, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    ab.backward(pull)
+    expected.backward(pull)
+    torch.testing.assert_close(ab, expected)
+    torch.testing.assert_close(ours.grad, plain.grad)
+
+
 def test_gradcheck():
     logits = torch.randn(1, NUM_BINS, 1, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     assert torch.autograd.gradcheck(lambda z: decode.annealed_mean(z, 0.38), logits.requires_grad_())

@@ -25,6 +25,13 @@ def killed_once(context: str, chunk: list[int]) -> list[int]:
     return list(chunk)
 
 
+def slow_and_known(context: str, chunk: list[int]) -> list[int]:
+    """As ``slow``; the folder ``context`` shows who has begun."""
+    with open(f"{context}/{os.getpid()}", "w"):  # noqa: PTH123
+        pass
+    return slow(None, chunk)
+
+
 def slow(context: None, chunk: list[int]) -> list[int]:
     time.sleep(60)
     return chunk

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from gan_colorize.data.image_io import read_photo, read_rgb8
+from gan_colorize.data.opening import opened
 from gan_colorize.errors import UserError
 
 _PICTURE = np.asarray(
@@ -104,6 +105,14 @@ def test_random_damage_never_escapes(kind: str) -> None:
                 read(bytes(data))
             except UserError as error:
                 assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("division by zero"), OverflowError(), struct.error("x")])
+def test_arithmetic_on_damaged_numbers_is_damage(tmp_path: Path, error: Exception) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(encode("PNG"))
+    with pytest.raises(UserError, match="damaged or unsupported"), opened(path):
+        raise error
 
 
 def test_damaged_exif_is_no_reason_to_refuse(tmp_path: Path) -> None:

@@ -162,6 +162,29 @@ def test_damaged_profile_is_ignored_with_a_word(colours: np.ndarray, length: int
         grey_to_srgb16(np.zeros((1, 1), np.uint16), profile(b"GRAY", gamma_curve(1.8))[:length])
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        (1, 2.0, 0.0, 0.5),  # y = (a x + b)^g from -b / a on
+        (2, 2.0, 0.0, 0.5, 0.1),
+        (1, 2.0),  # cut short
+        (7, 2.0, 1.0, 0.0),  # no such kind
+    ],
+)
+def test_damaged_grey_curve_is_ignored_with_a_word(values: tuple[float, ...]) -> None:
+    grey = np.random.default_rng(2).integers(0, 256, (40, 40), dtype=np.uint8)
+    tag = b"para\0\0\0\0" + struct.pack(">HH", values[0], 0)
+    tag += struct.pack(f">{len(values) - 1}i", *(round(value * 65536) for value in values[1:]))
+    damaged = profile(b"GRAY", tag)
+    with pytest.raises(ProfileError, match="damaged"):
+        grey_to_srgb16(grey, damaged)
+    data = encode(grey, "PNG", icc_profile=damaged)
+    photo = read_photo(data)
+    assert np.array_equal(photo.pixels, grey)
+    assert len(photo.warnings) == 1 and "damaged" in photo.warnings[0]
+    assert np.array_equal(read_rgb8(data), np.stack([grey] * 3, -1))
+
+
 def test_cmyk_profile_of_the_wrong_kind(colours: np.ndarray) -> None:
     cmyk = Image.fromarray(np.rint(colours * 255).astype(np.uint8)).convert("CMYK")
     photo = read_photo(encode(cmyk, "TIFF", icc_profile=ADOBE))

@@ -49,7 +49,6 @@ def test_grey_stays_one_channel(rgb: np.ndarray, kind: str) -> None:
     photo = read_photo(encode(grey, kind, **({"quality": 100} if kind == "JPEG" else {})))
     assert photo.pixels.shape == grey.shape
     assert np.abs(photo.pixels.astype(int) - grey).max() <= (2 if kind == "JPEG" else 0)
-    assert np.array_equal(photo.rgb8(), np.stack([photo.pixels] * 3, -1))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
@@ -58,7 +57,6 @@ def test_16_bit_grey_keeps_every_bit(rng: np.random.Generator, kind: str) -> Non
     photo = read_photo(encode(grey, kind))
     assert photo.pixels.dtype == np.uint16 and np.array_equal(photo.pixels, grey)
     # Pillow's own convert("RGB") would clip everything above 255 to white.
-    assert np.array_equal(photo.rgb8()[..., 0], np.rint(grey / 257))
     assert np.array_equal(read_rgb8(encode(grey, kind))[..., 2], np.rint(grey / 257))
 
 
@@ -86,7 +84,7 @@ def test_floating_point_takes_its_white_from_the_values(rng: np.random.Generator
     grey = rng.integers(0, 256, (6, 7)).astype(np.uint8)
     grey[0, 0] = 255
     photo = read_photo(encode(grey.astype(np.float32), "TIFF"))
-    assert np.array_equal(photo.rgb8()[..., 0], grey)
+    assert np.array_equal(photo.pixels, grey.astype(np.uint16) * 257)
     assert photo.warnings == ["floating-point values up to 255: taken as 0 (black) to 255 (white)"]
     wide = rng.integers(0, 65536, (6, 7)).astype(np.uint16)
     photo = read_photo(encode(wide.astype(np.float32), "TIFF"))

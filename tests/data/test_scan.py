@@ -3,25 +3,23 @@
 import errno
 import json
 import os
-import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
-import pool_work
 import pytest
 import torch
 from PIL import Image
 
 from gan_colorize.color.bins import bin_centres
 from gan_colorize.color.lab import lab_to_rgb
-from gan_colorize.data.folder import open_source
+from gan_colorize.data import scan as scan_module
+from gan_colorize.data.folder import FileSource, open_source
 from gan_colorize.data.pixel_cache import PixelCacheWriter
 from gan_colorize.data.scan import scan_source
 from gan_colorize.data.scan_pool import run_chunks
-from gan_colorize.data.scan_worker import colourfulness
+from gan_colorize.data.scan_worker import ScanTask, colourfulness, inspect_chunk
 from gan_colorize.errors import UserError
 from gan_colorize.evaluation.colorfulness import colorfulness
 
@@ -132,8 +130,9 @@ def test_is_stored_and_reused(folder: Path, own_cache: Path) -> None:
 @pytest.mark.parametrize("damage", ["no pixels", "short pixels", "no scan", "cut scan"])
 def test_damaged_store_is_made_again(folder: Path, own_cache: Path, damage: str) -> None:
     first = scan_source(open_source(folder), **_OPTIONS)
+    picture = first.cache.read(3)
     (stored,) = (own_cache / "scans").glob("*.npz")
-    pixels = stored.with_suffix(".pixels")
+    (pixels,) = (own_cache / "scans").glob("*.pixels")
     if damage == "no pixels":
         pixels.unlink()
     elif damage == "short pixels":
@@ -144,7 +143,7 @@ def test_damaged_store_is_made_again(folder: Path, own_cache: Path, damage: str)
         stored.write_bytes(stored.read_bytes()[:300])
     again = scan_source(open_source(folder), **_OPTIONS)
     assert np.array_equal(again.histogram, first.histogram)
-    assert np.array_equal(again.cache.read(3), first.cache.read(3))
+    assert np.array_equal(again.cache.read(3), picture)
 
 
 def test_nothing_usable(tmp_path: Path, own_cache: Path) -> None:
@@ -206,6 +205,129 @@ def test_old_pixels_are_deleted(folder: Path, own_cache: Path) -> None:
     assert fresh.exists() and not any(path.exists() for path in stale)
 
 
+class _Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_two_scans_of_the_same_data_at_once(
+    folder: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    """A second run does its whole scan, images arriving in another order, just before the first is done; the
+    first then goes on, or ends between its pixels and the rest."""
+    for i in range(20):  # three chunks
+        colours = np.random.default_rng(i).integers(0, 256, (32, 40, 3), dtype=np.uint8)
+        Image.fromarray(colours).save(folder / f"g{i:02}.png")
+    source = open_source(folder)
+    in_order, second = run_chunks, []
+
+    def backwards(function, task, chunks, workers):
+        return in_order(function, task, chunks[::-1], workers)
+
+    def before_the_end(done: int, total: int) -> None:
+        if done == total:
+            with monkeypatch.context() as patch:
+                patch.setattr(scan_module, "run_chunks", backwards)
+                second.append(scan_source(source, **_OPTIONS))
+            if killed:
+                monkeypatch.setattr(np, "savez", die)
+
+    def die(*args: object, **arrays: object) -> None:
+        raise _Killed
+
+    def right(scan) -> bool:
+        task = ScanTask(source, _OPTIONS["short_side"], True, 0.0)
+        return all(
+            np.array_equal(scan.cache.read(i), pixels) for i, pixels in inspect_chunk(task, scan.kept).kept
+        )
+
+    try:
+        first = scan_source(source, **_OPTIONS, progress=before_the_end)
+    except _Killed:
+        first = second[0]
+    assert len(first.kept) == 24 and right(second[0]) and right(first)
+    third = scan_source(source, **_OPTIONS, progress=lambda *p: pytest.fail("scanned again"))
+    assert right(third) and third.kept.tolist() == first.kept.tolist()
+    assert len(list((own_cache / "scans").glob("*.pixels"))) == 1  # one run took what the other had stored
+
+
+class _Guarded(FileSource):
+    """A source of which one file may not be read, as long as the class says so."""
+
+    error: BaseException | None = None
+
+    def read(self, i: int) -> bytes:
+        if i == 2 and _Guarded.error is not None:
+            raise UserError(f"{self.paths[i]}: trouble") from _Guarded.error
+        return super().read(i)
+
+
+@pytest.mark.parametrize(
+    ("error", "passes"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied"), True),
+        (OSError(errno.ESTALE, "Stale file handle"), True),
+        (MemoryError(), True),
+        (FileNotFoundError(errno.ENOENT, "No such file"), False),  # the fingerprint tells when it comes back
+        (OSError("it was cut short"), False),  # what FileRanges says of a shard
+    ],
+)
+def test_a_scan_with_passing_trouble_is_not_stored(
+    folder: Path,
+    own_cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: BaseException,
+    passes: bool,
+) -> None:
+    source, at_exit = _Guarded(sorted(folder.iterdir()), folder), []
+    monkeypatch.setattr(scan_module.atexit, "register", at_exit.append)
+    monkeypatch.setattr(_Guarded, "error", error)
+    first = scan_source(source, **_OPTIONS)
+    assert first.kept.tolist() == [0, 1, 3] and len(first.broken) == 4 and len(first.cache.read(3)) == 32
+    assert ("not kept" in caplog.text) == passes
+    monkeypatch.setattr(_Guarded, "error", None)
+    again = scan_source(source, **_OPTIONS)
+    assert again.kept.tolist() == ([0, 1, 2, 3] if passes else [0, 1, 3])
+    for delete in at_exit:
+        delete()
+    assert len(list(own_cache.rglob("*.pixels"))) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may read everything")
+def test_an_image_that_may_be_read_again_is_used(folder: Path) -> None:
+    (folder / "a2.png").chmod(0)
+    assert scan_source(open_source(folder), **_OPTIONS).kept.tolist() == [0, 1, 3]
+    (folder / "a2.png").chmod(0o600)
+    assert scan_source(open_source(folder), **_OPTIONS).kept.tolist() == [0, 1, 2, 3]
+
+
+def test_a_scan_in_which_a_process_died_is_not_stored(
+    folder: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_order = run_chunks
+
+    def one_dies(function, task, chunks, workers):
+        yield [0], None
+        yield from in_order(function, task, [[i for chunk in chunks for i in chunk][1:]], workers)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scan_module, "run_chunks", one_dies)
+        first = scan_source(open_source(folder), **_OPTIONS)
+    assert first.kept.tolist() == [1, 2, 3] and "crashed" in first.broken[0][1]
+    assert not list(own_cache.rglob("*.npz"))
+    assert scan_source(open_source(folder), **_OPTIONS).kept.tolist() == [0, 1, 2, 3]
+
+
+def test_reading_that_runs_out_of_memory_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(self: FileSource, i: int) -> bytes:
+        raise MemoryError
+
+    monkeypatch.setattr(FileSource, "read", read)
+    result = inspect_chunk(ScanTask(open_source(folder), 32, True, 0.0), [0])
+    assert result.broken == [(0, "does not fit into memory")] and result.passing == 1
+
+
 def test_processes_find_the_same(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for i in range(70):  # so many that processes are worth their start
         (folder / f"g{i:02}.png").write_bytes((folder / f"a{i % 4}.png").read_bytes())
@@ -217,52 +339,3 @@ def test_processes_find_the_same(tmp_path: Path, folder: Path, monkeypatch: pyte
     assert json.dumps(one.broken) == json.dumps(other.broken)
     assert np.allclose(one.histogram, other.histogram, atol=1e-12)
     assert all(np.array_equal(one.cache.read(i), other.cache.read(i)) for i in one.kept)
-
-
-def test_pool_does_everything_once() -> None:
-    chunks = [list(range(start, start + 3)) for start in range(0, 30, 3)]
-    for workers in (0, 2):
-        done = {tuple(c): r for c, r in run_chunks(pool_work.squares, 5, chunks, workers)}
-        assert done == {tuple(c): [5 + i * i for i in c] for c in chunks}
-
-
-def test_pool_survives_a_crash_and_names_the_item() -> None:
-    chunks = [list(range(start, start + 3)) for start in range(0, 24, 3)]
-    done, crashed = [], []
-    for chunk, result in run_chunks(pool_work.die_at_context, 13, chunks, 2):
-        (crashed if result is None else done).extend(chunk)
-    assert crashed == [13]
-    assert sorted(done) == [i for i in range(24) if i != 13]
-
-
-def test_pool_survives_a_kill(tmp_path: Path) -> None:
-    chunks = [[0, 1], [2, 3], [4, 5], [6]]
-    done = [i for c, r in run_chunks(pool_work.killed_once, str(tmp_path / "killed"), chunks, 2) for i in r]
-    assert sorted(done) == list(range(7))
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="process groups and SIGINT")
-def test_interrupt_ends_everything_at_once() -> None:
-    """Ctrl-C goes to the whole group; the workers, a minute from done, must neither go on nor print."""
-    code = "import signal, pool_work as w; from gan_colorize.data.scan_pool import run_chunks as r\n"
-    # A shell's background job starts with SIGINT ignored, and its children inherit that.
-    code += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    code += (
-        "if __name__ == '__main__':\n    print('go', flush=True)\n    list(r(w.slow, None, [[0], [1]], 2))"
-    )
-    here = Path(__file__).resolve()
-    with subprocess.Popen(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(here.parent), str(here.parents[2])])},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        assert process.stdout.readline() == "go\n"
-        time.sleep(3)
-        os.killpg(process.pid, signal.SIGINT)
-        # Ends when the last process that holds the pipe has ended.
-        _, errors = process.communicate(timeout=30)
-    assert process.returncode != 0
-    assert errors.count("Traceback") <= 1 and errors.strip().endswith("KeyboardInterrupt")

@@ -11,7 +11,7 @@ from torch import nn
 from gan_colorize.color import decode
 from gan_colorize.color.bins import bin_centres
 from gan_colorize.errors import UserError
-from gan_colorize.inference.predictor import Predictor, Settings
+from gan_colorize.inference.predictor import LARGEST_SEED, Predictor, Settings
 from gan_colorize.models.contract import Conditions, Contract, Prediction
 
 
@@ -167,3 +167,16 @@ def test_saturation_scales_the_chroma_and_the_models_own_is_the_default(network)
 def test_saturations_that_are_none(predictor, saturation):
     with pytest.raises(UserError, match=r"--saturation .* must lie between 0 and 4"):
         predictor.check(Settings(saturation=saturation))
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 2**64, 10**30])
+def test_seeds_that_are_none(predictor, seed):
+    with pytest.raises(UserError, match=r"--seed -?\d+: must lie between 0 and 9223372036854775807"):
+        predictor.check(Settings(samples=1, seed=seed))
+
+
+def test_the_largest_seed_can_be_counted_up_from(predictor):
+    settings = Settings(samples=3, seed=LARGEST_SEED)
+    predictor.check(settings)
+    (got,) = chroma(predictor, [lightness(64, 64)], samples=3, seed=LARGEST_SEED)
+    assert len(got.ab) == 3

@@ -1,4 +1,4 @@
-"""LPIPS as a term, on the development machines' AlexNet."""
+"""LPIPS as a term, on torchvision's AlexNet."""
 
 import torch
 

@@ -57,6 +57,16 @@ def test_sheet_is_written(sheet: ModuleType, folders: tuple[Path, Path], tmp_pat
         assert picture.width == 4 * sheet.WIDTH + 3 * sheet.GAP
 
 
+def test_a_full_disk_is_told_and_leaves_nothing(
+    sheet: ModuleType, folders: tuple[Path, Path], small_disk: Path
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (400, 420, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(folders[1] / "a.png")
+    with pytest.raises(UserError, match="No space left"):
+        sheet.main(str(folders[0]), str(folders[1]), str(small_disk / "sheet.jpg"))
+    assert list(small_disk.iterdir()) == []
+
+
 def test_nothing_to_pair_is_an_error(sheet: ModuleType, folders: tuple[Path, Path], tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()

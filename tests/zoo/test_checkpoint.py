@@ -245,12 +245,13 @@ def test_tensors_that_do_not_fit(saved):
 
 
 def test_failing_write_keeps_the_older_file(model, saved, monkeypatch):
+    """Also where it is the disk that fails, which is asked before the file has its name."""
     before = saved.read_bytes()
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(type(saved), "write_bytes", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(UserError, match="No space left"):
         save_model(saved, model, METADATA)
     assert saved.read_bytes() == before
