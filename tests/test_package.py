@@ -14,7 +14,7 @@ import gan_colorize
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "gan_colorize"
-IMPORT_NAMES = {"pillow": "PIL", "pyyaml": "yaml"}
+IMPORT_NAMES = {"scikit-image": "skimage", "pillow": "PIL", "pyyaml": "yaml"}
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,8 @@ def test_metadata(setup: configparser.ConfigParser) -> None:
 
 def test_every_import_is_declared_and_every_requirement_is_imported(setup: configparser.ConfigParser) -> None:
     required = import_names(setup["options"]["install_requires"])
-    optional = import_names(setup["options.extras_require"]["tensorboard"])
+    extras = setup["options.extras_require"]
+    optional = set().union(*(import_names(extras[name]) for name in extras if name != "dev"))
     imported = imported_by_package()
     assert imported <= required | optional
     assert required <= imported

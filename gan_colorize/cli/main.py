@@ -18,8 +18,12 @@ from ..signals import Terminated
 # verb -> (module with a ``command``, line of help): --help must not import a verb, torch takes seconds
 COMMANDS = {
     "colorize": ("gan_colorize.cli.colorize", "Colour photographs: files, folders, globs."),
+    "denoise": ("gan_colorize.cli.denoise", "Restore noisy grey photographs with a model that learned to."),
+    "palette": ("gan_colorize.cli.palette", "Draw palettes of five colours for words."),
     "train": ("gan_colorize.cli.train", "Train a model on a folder of colour photographs."),
     "evaluate": ("gan_colorize.cli.evaluate", "Measure a model on colour photographs."),
+    "models": ("gan_colorize.cli.models", "List the networks with contract, size and source."),
+    "import": ("gan_colorize.cli.import_weights", "Make a model file of weights that others published."),
 }
 
 

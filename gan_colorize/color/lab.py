@@ -125,3 +125,10 @@ def grey_to_lightness(grey: Tensor) -> Tensor:
     grey = grey if grey.dtype == torch.float64 else grey.float()
     with torch.autocast(grey.device.type, enabled=False):
         return 116.0 * _cie_f(srgb_to_linear(grey)) - 16.0
+
+
+def lightness_to_grey(lightness: Tensor) -> Tensor:
+    """sRGB-encoded grey values 0..1 of L (0..100); any shape, float32 or float64 out, autocast or not."""
+    lightness = lightness if lightness.dtype == torch.float64 else lightness.float()
+    with torch.autocast(lightness.device.type, enabled=False):
+        return linear_to_srgb(_cie_f_inverse((lightness + 16.0) / 116.0))

@@ -25,9 +25,15 @@ _LEAST_RGB, _MOST_RGB = -0.25, 1.25
 
 def rgb_to_uv(rgb: Tensor) -> Tensor:
     """sRGB (..., 3, H, W) in 0..1 -> U and V (..., 2, H, W). Linear: may be pooled before or after."""
-    red, green, blue = rgb.unbind(-3)
-    luma = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
+    red, _, blue = rgb.unbind(-3)
+    luma = rgb_to_luma(rgb)
     return torch.stack((U_SCALE * (blue - luma), V_SCALE * (red - luma)), -3)
+
+
+def rgb_to_luma(rgb: Tensor) -> Tensor:
+    """sRGB (..., 3, H, W) in 0..1 or 0..255 -> Y' (..., H, W) in the same units."""
+    red, green, blue = rgb.unbind(-3)
+    return _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
 
 
 def uv_to_ab(lightness: Tensor, uv: Tensor) -> Tensor:
@@ -44,10 +50,7 @@ def uv_to_ab(lightness: Tensor, uv: Tensor) -> Tensor:
         (N, 2, H, W) float32. Colours far outside sRGB are clamped towards it.
     """
     with torch.autocast(uv.device.type, enabled=False):
-        u, v = uv.float().split(1, dim=1)
-        blue, red = u / U_SCALE, v / V_SCALE  # above luma
-        green = -(_LUMA[0] * red + _LUMA[2] * blue) / _LUMA[1]
-        above = torch.cat((red, green, blue), 1)
+        above = above_luma(uv.float())
         weights = above.new_tensor(_LUMINANCE)[:, None, None]
         f = (lightness.float() + 16.0) / 116.0
         wanted = torch.where(lightness > 8.0, f**3, lightness.float() / 903.3)
@@ -58,6 +61,14 @@ def uv_to_ab(lightness: Tensor, uv: Tensor) -> Tensor:
         # One step with gradients on, from where it has converged, gives the derivative of the solution.
         luma = _newton(luma, above, weights, wanted)
         return rgb_to_lab((luma + above).clamp(_LEAST_RGB, _MOST_RGB))[:, 1:]
+
+
+def above_luma(uv: Tensor) -> Tensor:
+    """U and V (N, 2, H, W) -> how far red, green and blue are above luma, (N, 3, H, W). Linear."""
+    u, v = uv.split(1, dim=1)
+    blue, red = u / U_SCALE, v / V_SCALE
+    green = -(_LUMA[0] * red + _LUMA[2] * blue) / _LUMA[1]
+    return torch.cat((red, green, blue), 1)
 
 
 def _newton(luma: Tensor, above: Tensor, weights: Tensor, wanted: Tensor) -> Tensor:

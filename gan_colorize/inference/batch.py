@@ -19,6 +19,7 @@ from PIL import Image
 from ..data.image_io import Photo, read_photo, write_photo
 from ..errors import UserError, one_line
 from ..files import no_more_room, save_image
+from ..models.contract import Conditions
 from .colorizer import confidence_map, notices
 from .plan import Job
 from .predictor import Chroma, Predictor, Seen, Settings
@@ -33,7 +34,7 @@ _PIXELS_IN_FLIGHT = 64_000_000
 class FileResult:
     """What became of one file.
 
-    status: "coloured", "failed" or "not tried"; size and seen are (width, height).
+    status: "coloured" (or what else was done), "failed" or "not tried"; size and seen are (width, height).
     """
 
     source: Path
@@ -63,6 +64,7 @@ def colour_files(
     jobs: Sequence[Job],
     settings: Settings,
     *,
+    conditions: Conditions | None = None,
     batch_size: int | None = None,
     quality: int = 95,
     say: Callable[[str], None] = lambda line: None,
@@ -76,12 +78,13 @@ def colour_files(
     for another within a layer. On an accelerator one thread feeds it batches of photographs of one
     padded size while the others read and write.
 
+    conditions: wishes of one photograph, without hints; they hold for all.
     batch_size: photographs in one pass of the network; None is 1 or 2 on a CPU and 16 elsewhere.
     say: receives one line when the batch is halved because memory ran out.
     stop: when it is set, photographs that are being written are finished and told, and nothing else. (An
         exception in whoever takes the results could not tell them any more.)
     """
-    return _Pipeline(predictor, jobs, settings, batch_size, quality, say, stop or Event()).run()
+    return _Pipeline(predictor, jobs, settings, conditions, batch_size, quality, say, stop or Event()).run()
 
 
 class _Pipeline:
@@ -90,6 +93,7 @@ class _Pipeline:
         predictor: Predictor,
         jobs: Sequence[Job],
         settings: Settings,
+        conditions: Conditions | None,
         batch_size: int | None,
         quality: int,
         say: Callable[[str], None],
@@ -97,7 +101,7 @@ class _Pipeline:
     ) -> None:
         on_cpu = self.on_cpu = predictor.device.type == "cpu"
         self.predictor, self.settings, self.quality, self.say = predictor, settings, quality, say
-        self.stop = stop
+        self.conditions, self.stop = conditions, stop
         self.todo = iter(jobs)
         cores = torch.get_num_threads()
         workers = self.workers = max(1, min(cores, len(jobs)))
@@ -211,7 +215,7 @@ class _Pipeline:
 
     def _failed(self, item: _Item, error: BaseException) -> FileResult:
         self.in_flight.remove(item)
-        item.result.status, item.result.error = "failed", _line_for(item.job.source, error)
+        item.result.status, item.result.error = "failed", line_for(item.job.source, error)
         if no_more_room(error):
             if self.disk_full:  # one line is enough
                 return FileResult(item.job.source, "not tried", item.result.outputs)
@@ -234,7 +238,8 @@ class _Pipeline:
         started = time.perf_counter()
         seen = [item.seen for item in items]
         try:
-            outcomes = self.predictor.decode(self.predictor.predict(seen), seen, self.settings)
+            wishes = None if self.conditions is None else self.conditions.repeat(len(seen))
+            outcomes = self.predictor.decode(self.predictor.predict(seen, wishes), seen, self.settings)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -279,7 +284,7 @@ def _pixels(path: Path) -> int:
     return 0
 
 
-def _line_for(source: Path, error: BaseException) -> str:
+def line_for(source: Path, error: BaseException) -> str:
     """An error in one line that names its file. A bug in one file must not stop the other ten thousand."""
     text = one_line(error)
     if is_out_of_memory(error):

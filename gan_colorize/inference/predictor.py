@@ -97,6 +97,8 @@ class Predictor:
         self.contract = model.contract
         if self.contract.returns == "lightness":
             raise UserError(f"this model ({model.name}) restores grey pictures and knows no colours")
+        if not self.contract.sees_pictures:
+            raise UserError(f"this model ({model.name}) reads words and colours no photographs; see palette")
         self.size, self.temperature = working_size(model), default_temperature(model)
         self.saturation = default_saturation(model)
         self.model = ready_for_inference(model, self.device, self.dtype)
@@ -139,21 +141,21 @@ class Predictor:
     def predict(self, seen: list[Seen], conditions: Conditions | None = None) -> Prediction:
         """The network's answer for photographs whose padded planes have one size.
 
-        With wishes it is that of the plain view: a hint has its place in no other.
+        With hints it is that of the plain view: a hint has its place in no other.
         """
         plain = self._pass([one.plane for one in seen], conditions)
-        if len(self.views) == 1 or conditions is not None:
+        if len(self.views) == 1 or (conditions is not None and conditions.hints is not None):
             return plain
         total = _comparable(plain)
         for view in self.views[1:]:
-            total += self._view(view, seen, total)
+            total += self._view(view, seen, total, conditions)
         mean = total / len(self.views)
         return Prediction(logits=mean) if plain.ab is None else Prediction(ab=mean)
 
-    def _view(self, view: View, seen: list[Seen], like: Tensor) -> Tensor:
+    def _view(self, view: View, seen: list[Seen], like: Tensor, conditions: Conditions | None) -> Tensor:
         """What one view says, on the grid of the plain one, which ``like`` has."""
         if view.scale == 1.0:  # only mirrored
-            return _comparable(self._pass([one.plane[:, ::-1] for one in seen])).flip(-1)
+            return _comparable(self._pass([one.plane[:, ::-1] for one in seen], conditions)).flip(-1)
         others = [one.others[view.scale] for one in seen]
         by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for index, other in enumerate(others):  # photographs that agree in one padded size may not in another
@@ -161,7 +163,8 @@ class Predictor:
         stride, results = self.contract.output_stride, {}
         for indices in by_shape.values():
             planes = [others[i].plane[:, ::-1] if view.mirrored else others[i].plane for i in indices]
-            values = _comparable(self._pass(planes))
+            wishes = None if conditions is None else conditions.rows(indices)
+            values = _comparable(self._pass(planes, wishes))
             values = values.flip(-1) if view.mirrored else values
             for i, one in zip(indices, values.split(1), strict=True):
                 results[i] = resample(one, others[i].extent(stride), like, seen[i].extent(stride))

@@ -18,18 +18,20 @@ if TYPE_CHECKING:
     from .batch import FileResult
 
 REPORT_NAME = "colorize-report.json"
-STATUSES = ("coloured", "skipped", "failed", "not tried")
 
 
 class RunReport:
     """Collects results and writes them as JSON, with what the report at ``path`` says of other results.
 
+    done: the status of a file that went well, such as "coloured".
+
     Raises:
         UserError: there is a file at ``path`` that is no such report.
     """
 
-    def __init__(self, settings: dict[str, Any], path: Path) -> None:
+    def __init__(self, settings: dict[str, Any], path: Path, done: str = "coloured") -> None:
         self.settings, self.path = settings, path
+        self.statuses = (done, "skipped", "failed", "not tried")
         self.model: dict[str, Any] = {}
         self.started, self._clock = datetime.now(UTC), time.monotonic()
         self.files: list[dict[str, Any]] = []
@@ -74,7 +76,7 @@ class RunReport:
     def counts(self) -> dict[str, int]:
         """How many files of this run have each status."""
         count = Counter(entry["status"] for entry in (*self.files, *self._skipped))
-        return {status: count[status] for status in STATUSES}
+        return {status: count[status] for status in self.statuses}
 
     def warnings(self) -> dict[str, list[str]]:
         """Each distinct finding and the inputs that it is about."""
@@ -110,8 +112,8 @@ class RunReport:
     def _output(self, index: int, path: Path) -> dict[str, Any]:
         """A result's path, and how a colouring was drawn (what follows the colourings is a map)."""
         told: dict[str, Any] = {"path": Path(os.path.relpath(path, self.path.parent)).as_posix()}
-        samples = self.settings["samples"]
-        if index < max(1, samples):
+        samples = self.settings.get("samples")
+        if samples is not None and index < max(1, samples):
             told |= {key: self.model.get(key) for key in ("temperature", "saturation")}
             told["seed"] = self.settings["seed"] + index if samples else None
         return told

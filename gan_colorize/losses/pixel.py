@@ -7,12 +7,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def smooth_l1(prediction: Tensor, truth: Tensor) -> Tensor:
-    """Huber loss with delta 1 summed over both channels: (N, 2, h, w) twice -> unreduced (N, 1, h, w).
+def smooth_l1(prediction: Tensor, truth: Tensor, delta: float = 1.0) -> Tensor:
+    """Huber loss summed over both channels: (N, 2, h, w) twice -> unreduced (N, 1, h, w).
 
-    Zhang, Zhu et al. 2017, eq. 2.
+    delta: error up to which it is quadratic; in Zhang, Zhu et al. 2017, eq. 2, one unit of ab, 1 / 110. The
+        result is divided by it, which makes large errors weigh as in :func:`l1` whatever delta is.
     """
-    return F.smooth_l1_loss(prediction, truth, reduction="none").sum(dim=1, keepdim=True)
+    return F.smooth_l1_loss(prediction, truth, reduction="none", beta=delta).sum(dim=1, keepdim=True)
 
 
 def l1(prediction: Tensor, truth: Tensor) -> Tensor:

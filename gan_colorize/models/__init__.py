@@ -10,9 +10,23 @@ from typing import Any
 from torch import nn
 
 from ..errors import UserError
+from .cic import CIC, CICOptions
 from .contract import Conditions, Contract, Prediction
+from .dahl import Dahl, DahlOptions
+from .deep_colorization import DeepColorization, DeepColorizationOptions
+from .multiscale import MultiScale, MultiScaleOptions
+from .palette_colorizer import (
+    PaletteColorizer,
+    PaletteColorizerOptions,
+    PalettePatch,
+    PalettePatchOptions,
+)
 from .patchgan import PatchGAN, PatchGANOptions
+from .rbdn import RBDN, RBDNOptions
+from .text2palette import PaletteCritic, PaletteCriticOptions, Text2Palette, Text2PaletteOptions
 from .unet import UNet, UNetOptions
+from .user_guided import UserGuided, UserGuidedOptions
+from .wallner import Wallner, WallnerOptions
 
 __all__ = [
     "DISCRIMINATORS",
@@ -25,8 +39,23 @@ __all__ = [
 ]
 
 # name -> (class, frozen dataclass of its options)
-MODELS: dict[str, tuple[type[nn.Module], type]] = {"unet": (UNet, UNetOptions)}
-DISCRIMINATORS: dict[str, tuple[type[nn.Module], type]] = {"patchgan": (PatchGAN, PatchGANOptions)}
+MODELS: dict[str, tuple[type[nn.Module], type]] = {
+    "unet": (UNet, UNetOptions),
+    "cic": (CIC, CICOptions),
+    "user_guided": (UserGuided, UserGuidedOptions),
+    "text2palette": (Text2Palette, Text2PaletteOptions),
+    "palette_colorizer": (PaletteColorizer, PaletteColorizerOptions),
+    "wallner": (Wallner, WallnerOptions),
+    "dahl": (Dahl, DahlOptions),
+    "rbdn": (RBDN, RBDNOptions),
+    "deep_colorization": (DeepColorization, DeepColorizationOptions),
+}
+DISCRIMINATORS: dict[str, tuple[type[nn.Module], type]] = {
+    "patchgan": (PatchGAN, PatchGANOptions),
+    "multiscale": (MultiScale, MultiScaleOptions),
+    "palette_critic": (PaletteCritic, PaletteCriticOptions),
+    "palette_patch": (PalettePatch, PalettePatchOptions),
+}
 
 
 def create_model(name: str, options: Mapping[str, Any] | None = None) -> nn.Module:

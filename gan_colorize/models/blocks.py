@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -14,6 +16,32 @@ def conv_norm(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn
         nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(outputs),
     )
+
+
+def conv_stack(
+    widths: list[int], dilation: int = 1, last_stride: int = 1, norm: bool = True
+) -> list[nn.Module]:
+    """A 3x3 convolution and a ReLU for every step in width, then one norm: the blocks of Zhang et al. 2016.
+
+    last_stride: of the last convolution, which makes the block's output smaller.
+    """
+    layers: list[nn.Module] = []
+    for number, (inputs, outputs) in enumerate(pairwise(widths), 2):
+        stride = last_stride if number == len(widths) else 1
+        layers += [nn.Conv2d(inputs, outputs, 3, stride, dilation, dilation), nn.ReLU(inplace=True)]
+    return [*layers, nn.BatchNorm2d(widths[-1])] if norm else layers
+
+
+def he_init(module: nn.Module) -> None:
+    """Normal weights that keep a signal's strength through ReLUs (He et al. 2015), and no biases.
+
+    torch's own start halves the signal in every layer: 25 of them would leave next to nothing of it.
+    """
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
 
 class ResidualBlock(nn.Module):

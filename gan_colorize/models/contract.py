@@ -38,6 +38,10 @@ class Conditions:
         """The same wishes for a batch that is repeated as a whole."""
         return self._map(lambda tensor: tensor.repeat(times, *[1] * (tensor.ndim - 1)))
 
+    def rows(self, indices: list[int]) -> Conditions:
+        """The wishes of these pictures of the batch."""
+        return self._map(lambda tensor: tensor[indices])
+
     def _map(self, function: Callable[[Tensor], Tensor]) -> Conditions:
         given = {f.name: getattr(self, f.name) for f in fields(self)}
         return replace(self, **{k: function(v) for k, v in given.items() if v is not None})
@@ -50,7 +54,7 @@ class Prediction:
     logits:    (N, Q, h, w) over the contract's classes.
     ab:        (N, 2, h, w) in -110..110, from networks that regress colour.
     uv:        (N, 2, h, w) U and V of :mod:`gan_colorize.color.yuv`, from which such an ``ab`` was made.
-    lightness: (N, 1, h, w) L 0..100, from networks that restore a grey picture.
+    lightness: (N, 1, h, w) 0..100 on the input's own scale, from networks that restore a grey picture.
     """
 
     logits: Tensor | None = None
@@ -74,8 +78,9 @@ class Contract:
     """What the trainer, the evaluator and the colorizer need to know of a network.
 
     takes:         names of the fields of :class:`Conditions` that the network listens to.
-    returns:       "distribution" (``Prediction.logits`` decide the colour), "ab" (``Prediction.ab`` does) or
-                   "lightness" (no colour at all: a network that restores grey pictures).
+    returns:       "distribution" (``Prediction.logits`` decide the colour), "ab" (``Prediction.ab`` does),
+                   "lightness" (no colour at all: a network that restores grey pictures) or "palette" (a
+                   network that reads words, not pictures, and names colours; see :attr:`sees_pictures`).
     output_stride: input pixels per output pixel, each way.
     size_divisor:  input height and width must be multiples of it.
     classes:       what the logits are over: "gamut" (the 313 bins), "grid" (the 529 classes of
@@ -85,6 +90,12 @@ class Contract:
 
     A network that returns ab and has classes too has a flag ``detach_classes``. The trainer sets it while a
     term on ab is active: the classes then learn from the shared features without changing them.
+
+    A network may have a method ``fit(pictures, seed) -> bool`` for what it takes from photographs in another
+    way than by gradients (clusters, normalisation). The trainer calls it before the first step of every phase
+    that trains it, unless that is the first phase and the weights came from ``--init``. ``pictures`` are some
+    hundred training crops (M, 3, S, S) uint8; what is found must follow from them and the seed, and lie in
+    buffers. It says whether anything changed.
     """
 
     takes: frozenset[str]
@@ -94,6 +105,12 @@ class Contract:
     classes: str = ""
     logits_stride: int = 0
     space: str = "ab"
+
+    @property
+    def sees_pictures(self) -> bool:
+        """Whether the network is called with lightness and conditions and returns a :class:`Prediction`;
+        strides and divisor mean nothing for one that is not."""
+        return self.returns != "palette"
 
 
 def check_size(lightness: Tensor, divisor: int) -> None:

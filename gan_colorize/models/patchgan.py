@@ -32,13 +32,16 @@ class PatchGAN(nn.Module):
     """(L, ab) at full resolution -> one score per overlapping patch; 70x70 pixels with three layers.
 
     takes: names of the :class:`Conditions` that a discriminator looks at; this one looks at none.
+    smallest_side: pixels below which a picture has not a single patch.
     """
 
+    source = "Isola et al. 2017, Image-to-Image Translation with Conditional Adversarial Networks"
     takes: frozenset[str] = frozenset()
 
     def __init__(self, options: PatchGANOptions) -> None:
         super().__init__()
         self.receptive_field = 1
+        self.smallest_side = 3 * 2**options.layers  # the two layers of stride 1 take a pixel each
         widths = [min(options.width * 2**i, options.width * 8) for i in range(options.layers + 1)]
         wrap = spectral_norm if options.norm == "spectral" else lambda layer: layer
         modules: list[nn.Module] = []

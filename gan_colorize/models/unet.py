@@ -61,6 +61,7 @@ class UNet(nn.Module):
     same width, so that the 3x3 blocks, which run at the matrix units' speed, get nearly all of the work.
     """
 
+    source = "this project, after Ronneberger et al. 2015 and Zhang et al. 2016, 2017"
     contract = Contract(
         takes=frozenset({"hints", "histogram", "saturation"}),
         returns="distribution",

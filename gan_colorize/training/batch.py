@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from ..color.yuv import rgb_to_uv
 from ..config import Data
 from ..data.hints import global_statistics, simulate_hints
 from ..data.loader import RawBatch
+from ..data.palettes import picture_palettes, simulate_palettes
 from ..data.transforms import simulate_grey_lightness
 from ..losses.classification import has_colour, pixel_weights
 from ..models.contract import Conditions, Contract
@@ -48,9 +50,7 @@ class BatchMaker:
 
     def training(self, rgb: Tensor, position: int) -> Batch:
         """rgb (N, 3, S, S) uint8 on the training device; simulates grey photographs, hints, statistics."""
-        # Not torch's global generator: the position alone must decide, or a resumed run would differ.
-        seed = np.random.SeedSequence((self.seed, position)).generate_state(1, np.uint64)[0]
-        generator = torch.Generator().manual_seed(int(seed) >> 1)
+        generator = batch_generator(self.seed, position)
         lab = rgb8_to_lab(rgb)
         ab = lab[:, 1:]
         lightness = simulate_grey_lightness(rgb, generator, self.data.grey_simulation, lab)
@@ -60,12 +60,18 @@ class BatchMaker:
         if {"histogram", "saturation"} & self.contract.takes:
             histogram, saturation = global_statistics(rgb, ab, generator, self.data.statistics)
             wishes |= {"histogram": histogram, "saturation": saturation}
+        if "palette" in self.contract.takes:
+            wishes["palette"] = simulate_palettes(lab, generator, self.data.palettes)
         return replace(self._finish(rgb, lightness, ab, Conditions(**wishes)), position=position)
 
     def validation(self, rgb: Tensor) -> Batch:
-        """rgb (N, 3, S, S) uint8; the L of the picture itself, and no conditions."""
+        """rgb (N, 3, S, S) uint8; the L of the picture itself, and no conditions but for a network that is
+        mostly trained with palettes: it is measured with the picture's own."""
         lab = rgb8_to_lab(rgb)
-        return self._finish(rgb, lab[:, :1], lab[:, 1:], Conditions())
+        palette = None
+        if "palette" in self.contract.takes and self.data.palettes > 0.5:
+            palette = picture_palettes(lab, torch.Generator().manual_seed(self.seed))
+        return self._finish(rgb, lab[:, :1], lab[:, 1:], Conditions(palette=palette))
 
     def _finish(self, rgb: Tensor, lightness: Tensor, full_ab: Tensor, conditions: Conditions) -> Batch:
         contract = self.contract
@@ -77,20 +83,30 @@ class BatchMaker:
         return Batch(lightness, ab, indices, shares, weight, conditions, uv)
 
 
+def batch_generator(seed: int, position: int) -> torch.Generator:
+    """All chance that a batch has, on the CPU. Not torch's global generator: the position alone must decide,
+    or a resumed run would differ."""
+    state = np.random.SeedSequence((seed, position)).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state) >> 1)
+
+
 class Prepare:
     """Makes batches where the pixels are cheapest to work on: on a CPU in the process that decoded them,
-    otherwise (``device`` is not a CPU) on the accelerator, when the training loop asks."""
+    otherwise (``device`` is not a CPU) on the accelerator, when the training loop asks.
 
-    def __init__(self, maker: BatchMaker, device: torch.device) -> None:
+    maker: has ``training(rgb, position)``, which follows from pixels, seed and position alone.
+    """
+
+    def __init__(self, maker: Any, device: torch.device) -> None:
         self.maker, self.device = maker, device
 
-    def in_worker(self) -> Callable[[RawBatch], Batch] | None:
+    def in_worker(self) -> Callable[[RawBatch], Any] | None:
         """What the data stream applies to its batches."""
         return self if self.device.type == "cpu" else None
 
-    def in_loop(self, batch: RawBatch | Batch) -> Batch:
+    def in_loop(self, batch: Any) -> Any:
         """What the loop applies to what the stream hands over."""
-        return batch if isinstance(batch, Batch) else self(batch)
+        return self(batch) if isinstance(batch, RawBatch) else batch
 
-    def __call__(self, raw: RawBatch) -> Batch:
+    def __call__(self, raw: RawBatch) -> Any:
         return self.maker.training(raw.rgb.to(self.device, non_blocking=True), raw.position)

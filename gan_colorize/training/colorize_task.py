@@ -2,46 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+import math
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..color.grid import GRID_CLASSES, GridEncoder
 from ..color.prior import rebalancing_weights, smooth_prior
 from ..color.targets import SoftEncoder
 from ..config import Config, Loss, Phase
-from ..data.folder import ImageSource
-from ..data.loader import TrainingStream
-from ..data.scan import Scan
-from ..devices import usable_cores
 from ..errors import UserError
 from ..losses.perceptual import PerceptualLoss
-from .batch import Batch, BatchMaker, Prepare
+from .batch import BatchMaker, Prepare
 from .gan_step import GanStep
 from .optim import Precision
-from .task import create_networks
+from .photographs import PhotographTask, TrainingData, phase_loss
 from .validate import Validator
 
-
-@dataclass(frozen=True)
-class TrainingData:
-    """source and scan of the pictures; which of them to learn from; held-out pictures (M, 3, S, S) uint8;
-    fingerprint: of pictures and split, to notice that they changed."""
-
-    source: ImageSource
-    scan: Scan
-    train_indices: np.ndarray
-    validation: Tensor
-    fingerprint: str
+# Crops that a network with a ``fit`` gets to see: some seconds' work.
+_FIT_CROPS = 256
 
 
-class ColorizeTask:
+class ColorizeTask(PhotographTask):
     """Generator and discriminator on random crops; see :class:`~gan_colorize.training.task.Task`."""
+
+    learns = frozenset({"distribution", "ab"})
 
     def __init__(
         self,
@@ -52,8 +39,8 @@ class ColorizeTask:
         resume: bool,
         init: Path | None,
     ) -> None:
-        self.config, self.data, self.fingerprint = config, data, data.fingerprint
-        self.networks = create_networks(config, device, resume, init)
+        super().__init__(config, data, device, resume, init)
+        self.initialised = init is not None
         losses = [phase_loss(config, phase) for phase in config.phases]
         for phase, loss in zip(config.phases, losses, strict=True):
             _check_terms(phase, loss, self.networks.generator)
@@ -64,37 +51,18 @@ class ColorizeTask:
         temperature = config.run.temperature or config.loss.temperature
         self.validator = Validator(data.validation, maker, losses[0], temperature, perceptual)
 
-    @staticmethod
-    def prepare(*arguments: Any) -> TrainingData:
-        """See :func:`gan_colorize.training.setup.prepare_data`."""
-        from .setup import prepare_data
-
-        return prepare_data(*arguments)
-
-    def batches(self, phase: Phase, position: int) -> Iterable[Batch]:
-        """Batches of the phase's size; from here on its losses apply."""
-        self.step.loss = self.validator.loss = phase_loss(self.config, phase)
-        stream = TrainingStream(
-            self.data.source,
-            self.data.scan,
-            indices=self.data.train_indices,
-            batch_size=phase.batch_size,
-            crop_size=phase.crop_size,
-            min_scale=self.config.data.min_scale,
-            seed=self.config.run.seed,
-            position=position,
-            workers=_workers(self.config.data.workers),
-            prepare=self.prepare_batch.in_worker(),
-        )
-        return map(self.prepare_batch.in_loop, stream)
+    def begin_phase(self, index: int, position: int) -> bool:
+        """Let a generator that offers it (see :class:`~gan_colorize.models.contract.Contract`) look at the
+        crops that come next."""
+        phase, fit = self.config.phases[index], getattr(self.networks.generator, "fit", None)
+        if fit is None or phase.train == "discriminator" or (index == 0 and self.initialised):
+            return False
+        stream = self._stream(phase, position, 0, None)
+        crops = [raw.rgb for raw in islice(stream, math.ceil(_FIT_CROPS / phase.batch_size))]
+        return fit(torch.cat(crops)[:_FIT_CROPS], self.config.run.seed)
 
 
 TASK = ColorizeTask
-
-
-def phase_loss(config: Config, phase: Phase) -> Loss:
-    """The run's loss with what the phase changes of it."""
-    return replace(config.loss, **phase.loss)
 
 
 def _check_terms(phase: Phase, loss: Loss, generator: nn.Module) -> None:
@@ -126,8 +94,3 @@ def _batch_maker(
     return BatchMaker(
         generator.contract, encoder.to(device), class_weights.to(device), config.data, config.run.seed
     )
-
-
-def _workers(asked: int) -> int:
-    """On two cores a worker takes more from the network than it saves: its threads wait for each other."""
-    return asked if asked >= 0 else min(8, max(0, usable_cores() - 2))

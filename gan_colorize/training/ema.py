@@ -20,6 +20,10 @@ class Average:
         self.half_life = half_life
         self._pairs = None
 
+    def restart(self, model: nn.Module) -> None:
+        """Take over ``model`` as it is: something other than a step has changed it."""
+        self.model.load_state_dict(model.state_dict())
+
     @torch.no_grad()
     def update(self, model: nn.Module, batch_size: int, images: int) -> None:
         """Move the average towards ``model`` after a step on ``batch_size`` images."""

@@ -16,7 +16,7 @@ from ..losses.perceptual import PerceptualLoss
 from ..losses.pixel import l1, mse, smooth_l1
 from ..models.contract import Conditions, Prediction
 from .batch import Batch
-from .optim import Precision
+from .optim import Precision, descend
 
 
 @dataclass
@@ -130,23 +130,7 @@ class GanStep:
         return [score.float() for score in scores], [feature.float() for feature in features]
 
     def _step(self, loss: Tensor, module: nn.Module, optimizer: torch.optim.Optimizer) -> Tensor:
-        optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()
-        self.scaler.unscale_(optimizer)
-        gradients = [p.grad for p in module.parameters() if p.grad is not None]
-        norm = nn.utils.get_total_norm(gradients)
-        if norm > self.clip:  # else the pass over all gradients would multiply by 1
-            excess = (norm + 1e-6) / self.clip
-            if optimizer.param_groups[0]["fused"] and not self.scaler.is_enabled():
-                optimizer.grad_scale = excess  # the fused step divides by it as it reads: one pass less
-            else:
-                torch._foreach_div_(gradients, excess)
-        # A step with a non-finite gradient would poison the weights before the guard can speak.
-        if self.scaler.is_enabled() or bool(norm.isfinite()):
-            self.scaler.step(optimizer)
-        self.scaler.update()
-        optimizer.grad_scale = None
-        return norm
+        return descend(loss, module, optimizer, self.scaler, self.clip)
 
 
 def reconstruction_terms(
@@ -163,15 +147,22 @@ def reconstruction_terms(
     if loss.l1 or loss.smooth_l1 or loss.mse:
         own = prediction.uv is not None
         guess, truth = (prediction.uv.float(), batch.uv) if own else (ab / 110.0, batch.ab / 110.0)
-        if loss.l1:
-            terms["l1"] = l1(guess, truth).mean()
-        if loss.smooth_l1:
-            terms["smooth_l1"] = smooth_l1(guess, truth).mean()
-        if loss.mse:
-            terms["mse"] = mse(guess, truth, tuple(loss.mse_blurs)).mean()
+        terms |= regression_terms(loss, guess, truth)
     if loss.lpips:
         full, truth = enlarge(ab, batch.lightness), enlarge(batch.ab, batch.lightness)
         terms["lpips"] = perceptual(batch.lightness, full, truth).mean()
+    return terms
+
+
+def regression_terms(loss: Loss, guess: Tensor, truth: Tensor) -> dict[str, Tensor]:
+    """The terms on two maps (N, C, h, w) of about -1..1, each a scalar, without its weight."""
+    terms: dict[str, Tensor] = {}
+    if loss.l1:
+        terms["l1"] = l1(guess, truth).mean()
+    if loss.smooth_l1:
+        terms["smooth_l1"] = smooth_l1(guess, truth, loss.smooth_l1_delta).mean()
+    if loss.mse:
+        terms["mse"] = mse(guess, truth, tuple(loss.mse_blurs)).mean()
     return terms
 
 

@@ -18,7 +18,7 @@ from .guard import Guard
 from .optim import Precision, rate_factor, set_rate
 from .runlog import RunLog
 from .state import Progress, RunState
-from .task import create_task
+from .task import begin_phase, create_task
 
 
 def train(config: Config, data: object, folder: Path, device: str, resume: bool, init: Path | None) -> bool:
@@ -56,6 +56,11 @@ def train(config: Config, data: object, folder: Path, device: str, resume: bool,
             last = first + phase.images
             name = f"phase {index + 1}/{len(config.phases)} {phase.train} {phase.crop_size} px"
             log.say(f"{name}: {last - progress.images:,} images")
+            if index > progress.begun:
+                progress.begun = index
+                if begin_phase(task, index, progress.images):
+                    average.restart(players.generator)  # a mean of before and after would be neither
+                    state.remember()
             for batch in task.batches(phase, progress.images):
                 factor = rate_factor(config.optimizer, phase, progress.images - first, progress.images)
                 rate = progress.rate * factor

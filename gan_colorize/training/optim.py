@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..config import Optimizer, Phase
 
@@ -36,12 +36,15 @@ def adamw(
 ) -> torch.optim.AdamW:
     """AdamW with decay on matrices only; ``encoder_rate`` scales the rate of ``module.encoder``.
 
+    Parameters that are frozen when it is made stay out of it.
+
     Each group keeps its own "scale"; :func:`set_rate` multiplies by it.
     """
     # Keyed by kind, not by value: the groups of a run stay the same when a resumed run changes the values.
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in module.named_parameters():
-        groups.setdefault((name.startswith("encoder."), parameter.ndim > 1), []).append(parameter)
+        if parameter.requires_grad:
+            groups.setdefault((name.startswith("encoder."), parameter.ndim > 1), []).append(parameter)
     kinds = [(encoder_rate if e else 1.0, decay if m else 0.0, p) for (e, m), p in groups.items()]
     device = next(module.parameters()).device.type
     return torch.optim.AdamW(
@@ -64,3 +67,30 @@ def rate_factor(config: Optimizer, phase: Phase, images_in_phase: int, images: i
     cosine = 0.5 * (1.0 + math.cos(math.pi * progress))
     warmup = min(1.0, (images + 1) / config.warmup_images) if config.warmup_images else 1.0
     return warmup * (phase.final_rate + (phase.learning_rate - phase.final_rate) * cosine)
+
+
+def descend(
+    loss: Tensor,
+    module: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    clip: float,
+) -> Tensor:
+    """One step of the optimizer down ``loss`` -> norm of the module's gradient, which is clipped to that."""
+    optimizer.zero_grad(set_to_none=True)
+    scaler.scale(loss).backward()
+    scaler.unscale_(optimizer)
+    gradients = [p.grad for p in module.parameters() if p.grad is not None]
+    norm = nn.utils.get_total_norm(gradients)
+    if norm > clip:  # else the pass over all gradients would multiply by 1
+        excess = (norm + 1e-6) / clip
+        if optimizer.param_groups[0]["fused"] and not scaler.is_enabled():
+            optimizer.grad_scale = excess  # the fused step divides by it as it reads: one pass less
+        else:
+            torch._foreach_div_(gradients, excess)
+    # A step with a non-finite gradient would poison the weights before the guard can speak.
+    if scaler.is_enabled() or bool(norm.isfinite()):
+        scaler.step(optimizer)
+    scaler.update()
+    optimizer.grad_scale = None
+    return norm

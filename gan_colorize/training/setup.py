@@ -15,7 +15,7 @@ from ..data.scan import Scan, scan_source
 from ..devices import usable_cores
 from ..errors import UserError
 from ..files import atomic_path
-from .colorize_task import TrainingData
+from .photographs import TrainingData
 
 # Below this there is nothing to learn from and nothing to hold out.
 _FEWEST = 4

@@ -36,7 +36,8 @@ _UNREADABLE = (
 class Progress:
     """images: seen so far. sums: running totals of the terms since the last log line. rate: factor the
     guard has lowered the learning rate to. failures: rollbacks since the last good checkpoint.
-    good_batches: finite ones since the last rollback. best, best_phase: of the validation score."""
+    good_batches: finite ones since the last rollback. best, best_phase: of the validation score.
+    begun: the last phase that was begun, by its index."""
 
     images: int = 0
     sums: dict[str, list[float]] = field(default_factory=dict)
@@ -45,6 +46,7 @@ class Progress:
     good_batches: int = 0
     best: float | None = None
     best_phase: int = -1
+    begun: int = -1
 
 
 class RunState:

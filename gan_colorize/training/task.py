@@ -53,8 +53,13 @@ class Validator(Protocol):
 
 
 class Task(Protocol):
-    """fingerprint: of the data, to notice that a resumed run was started on other data."""
+    """learns: what its generators return (``Contract.returns``), an attribute of the class.
+    fingerprint: of the data, to notice that a resumed run was started on other data.
 
+    A task may also have ``begin_phase(index, position) -> bool``; see :func:`begin_phase`.
+    """
+
+    learns: frozenset[str]
     networks: Networks
     step: Step
     validator: Validator
@@ -69,6 +74,13 @@ def create_task(
 ) -> Task:
     """The task that ``config.task`` names, on the data that its ``prepare`` made."""
     return _find(config.task)(config, data, device, precision, resume, init)
+
+
+def begin_phase(task: Task, index: int, position: int) -> bool:
+    """What a task does once in a run when a phase begins, if it does anything -> whether that changed the
+    generator. It must follow from the seed, the weights and the position."""
+    begin = getattr(task, "begin_phase", None)
+    return begin is not None and begin(index, position)
 
 
 def task_preparation(name: str) -> Callable[..., Any]:
@@ -92,7 +104,15 @@ def check_run(config: Config, device: str, init: Path | None) -> None:
 
     choose_dtype(config.run.precision, torch.device(device))
     generator = create_model(config.model.name, config.model.options)
-    create_discriminator(config.discriminator.name, config.discriminator.options)
+    _check_generator(config, generator)
+    discriminator = create_discriminator(config.discriminator.name, config.discriminator.options)
+    smallest = getattr(discriminator, "smallest_side", 1)
+    for index, phase in enumerate(config.phases):
+        if phase.train != "generator" and phase.crop_size < smallest:
+            raise UserError(
+                f"phases[{index}].crop_size: {phase.crop_size} is too small for discriminator "
+                f"{discriminator.name} with its options, which needs {smallest}"
+            )
     if init is not None:
         _load_weights(generator, init)
     check_best_by(config)
@@ -103,13 +123,11 @@ def create_networks(config: Config, device: torch.device, resume: bool, init: Pa
     from .gan_step import Networks
 
     generator = create_model(config.model.name, config.model.options)
+    _check_generator(config, generator)
     if init is not None:
         _load_weights(generator, init)
     elif config.model.pretrained_encoder and not resume:
-        load = getattr(getattr(generator, "encoder", None), "load_pretrained", None)
-        if load is None:
-            raise UserError("model.pretrained_encoder: this network has no encoder with pretrained weights")
-        load()
+        _load_pretrained(generator)
     discriminator = create_discriminator(config.discriminator.name, config.discriminator.options)
     for network in (generator, discriminator):
         network.to(device=device, memory_format=torch.channels_last)
@@ -122,6 +140,25 @@ def create_networks(config: Config, device: torch.device, resume: bool, init: Pa
         ),
         adamw(discriminator, settings.discriminator_rate, settings.discriminator_betas, 0.0),
     )
+
+
+def _check_generator(config: Config, generator: nn.Module) -> None:
+    """Raise a UserError when this network's answers are not what the task teaches."""
+    wanted, returns = _find(config.task).learns, generator.contract.returns
+    if returns not in wanted:
+        raise UserError(
+            f"model.name: {generator.name} with its options returns {returns}; task {config.task} teaches "
+            f"networks that return {' or '.join(sorted(wanted))}"
+        )
+
+
+def _load_pretrained(generator: nn.Module) -> None:
+    """Let the network itself, or else its encoder, fetch what was learned elsewhere."""
+    for part in (generator, getattr(generator, "encoder", None)):
+        if hasattr(part, "load_pretrained"):
+            part.load_pretrained()
+            return
+    raise UserError("model.pretrained_encoder: this network has no encoder with pretrained weights")
 
 
 def _load_weights(generator: nn.Module, weights: Path) -> None:

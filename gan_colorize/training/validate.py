@@ -68,15 +68,19 @@ class Validator:
     def save_grid(self, pictures: Tensor, path: Path) -> None:
         """Rows of truth | grey | result."""
         grey = colour(self.rgb[:_SHOWN], torch.zeros(min(_SHOWN, len(self.rgb)), 2, 2, 2))
-        tiles = torch.stack([self.rgb[:_SHOWN], grey, pictures[:_SHOWN]], 1)  # (n, 3, 3, S, S)
-        pairs = tiles.flatten(0, 1)
-        columns = 6  # two pictures a row
-        if len(pairs) % columns:
-            blank = torch.full_like(pairs[:1], 255).expand(columns - len(pairs) % columns, -1, -1, -1)
-            pairs = torch.cat([pairs, blank])
-        size = pairs.shape[-1]
-        sheet = pairs.reshape(-1, columns, 3, size, size).permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
-        save_image(path, Image.fromarray(sheet.contiguous().numpy()), "JPEG", quality=92)
+        save_sheet(torch.stack([self.rgb[:_SHOWN], grey, pictures[:_SHOWN]], 1), path)
+
+
+def save_sheet(tiles: Tensor, path: Path) -> None:
+    """A JPEG of groups of three pictures, (n, 3, 3, S, S) uint8; two groups a row."""
+    pictures = tiles.flatten(0, 1)
+    columns = 6
+    if len(pictures) % columns:
+        blank = torch.full_like(pictures[:1], 255).expand(columns - len(pictures) % columns, -1, -1, -1)
+        pictures = torch.cat([pictures, blank])
+    size = pictures.shape[-1]
+    sheet = pictures.reshape(-1, columns, 3, size, size).permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
+    save_image(path, Image.fromarray(sheet.contiguous().numpy()), "JPEG", quality=92)
 
 
 def colour(rgb: Tensor, ab: Tensor) -> Tensor:

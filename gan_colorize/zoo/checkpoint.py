@@ -16,6 +16,7 @@ from ..files import save_bytes
 
 FORMAT_VERSION = 1
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "default.safetensors"
+DEFAULT_PALETTES = DEFAULT_WEIGHTS.with_name("text2palette.safetensors")  # draws palettes, colours nothing
 # Where a run folder keeps its generator, the finished and best one first.
 RUN_FOLDER_ORDER = ("model.safetensors", "best/model.safetensors", "last/model.safetensors")
 

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from gan_colorize.color.lab import grey_to_lightness, lab_to_rgb, rgb_to_lab, srgb_to_linear
+from gan_colorize.color.lab import (
+    grey_to_lightness,
+    lab_to_rgb,
+    lightness_to_grey,
+    rgb_to_lab,
+    srgb_to_linear,
+)
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +75,11 @@ def test_grey_to_lightness_is_l_of_grey():
     # 18.42 % reflectance is L = 50 by definition of L*: 116 * 0.1842^(1/3) - 16.
     assert float(srgb_to_linear(torch.tensor(0.4663))) == pytest.approx(0.1842, abs=2e-4)
     assert float(grey_to_lightness(torch.tensor(0.4663))) == pytest.approx(50.0, abs=0.03)
+
+
+def test_lightness_to_grey_is_the_way_back():
+    grey = torch.linspace(0, 1, 300, dtype=torch.float64)
+    torch.testing.assert_close(lightness_to_grey(grey_to_lightness(grey)), grey, atol=1e-5, rtol=0)
 
 
 def test_gradients():

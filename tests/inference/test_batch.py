@@ -90,10 +90,10 @@ class Accelerator:
     def __getattr__(self, name):
         return getattr(self.real, name)
 
-    def predict(self, seen):
+    def predict(self, seen, conditions=None):
         self.threads.add(threading.get_ident())
         self.sizes.append(len(seen))
-        return self.real.predict(seen)
+        return self.real.predict(seen, conditions)
 
 
 def test_accelerators_are_fed_batches_by_one_thread(predictor, jobs):

@@ -14,6 +14,14 @@ def test_huber_has_its_knee_at_110_ab_units():
     torch.testing.assert_close(smooth_l1(prediction / 110.0, truth), expected)
 
 
+def test_huber_with_its_knee_at_one_unit_of_ab_is_all_but_the_absolute_error():
+    """The 2017 paper's delta; divided by it, each channel is half a delta below the absolute error."""
+    truth = torch.zeros(1, 2, 1, 2)
+    guess = torch.tensor([0.5, -3.0, 40.0, 0.0]).view(1, 2, 1, 2)
+    expected = torch.tensor([0.5 * 0.25 + 39.5, 2.5]).view(1, 1, 1, 2)
+    torch.testing.assert_close(110.0 * smooth_l1(guess / 110.0, truth, 1 / 110), expected)
+
+
 def test_absolute_and_squared_errors_by_hand():
     truth = torch.zeros(1, 2, 1, 1)
     guess = torch.tensor([0.5, -0.2]).view(1, 2, 1, 1)

@@ -1,0 +1,60 @@
+"""``gan-colorize denoise``: restore noisy grey photographs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..signals import stop_on_signals
+from .run_files import check_existing, file_options, plan_files, result_options, run_files, take_results
+
+if TYPE_CHECKING:
+    from ..inference.plan import Job
+    from ..inference.report import RunReport
+    from .progress import Progress
+
+
+@click.command()
+@file_options
+@click.option(
+    "--model", required=True, help="A .safetensors file or a run folder, trained with task: denoise."
+)
+@result_options
+def command(
+    inputs: tuple[str, ...],
+    output: Path,
+    model: str,
+    format_: str | None,
+    quality: int,
+    overwrite: bool,
+    skip_existing: bool,
+    device: str,
+    precision: str,
+) -> None:
+    """Take the noise out of grey photographs, whatever its strength; before they are coloured, for instance.
+
+    INPUT and the report are those of colorize. Results are grey, with 8 bits.
+    """
+    existing = check_existing(overwrite, skip_existing)
+    settings = {"model": model, "device": device, "precision": precision}
+    settings |= {"format": format_, "quality": quality}
+    plan, report = plan_files(inputs, output, settings, existing=existing, done="restored")
+    run_files(plan, report, lambda shown: _restore(plan.jobs, report, shown, settings))
+
+
+def _restore(jobs: list[Job], report: RunReport, progress: Progress, settings: dict[str, Any]) -> None:
+    from ..inference.denoiser import Denoiser, restore_files
+    from ..zoo.checkpoint import file_hash, load_model, resolve_model
+
+    path = resolve_model(settings["model"])
+    model = load_model(path)
+    denoiser = Denoiser(model, settings["device"], settings["precision"])
+    precision = str(denoiser.dtype).removeprefix("torch.")
+    report.about_model(
+        path, file_hash(path), model.metadata, device=str(denoiser.device), precision=precision
+    )
+    progress.start()
+    with stop_on_signals() as stop:
+        take_results(restore_files(denoiser, jobs, settings["quality"], stop), report, progress, stop)
