@@ -84,6 +84,9 @@ class Text2Palette(nn.Module):
     themselves). In training each offset is dropped half of the time: the network stays fluent in plain
     GloVe, which is all there is of a word that it was not trained on. Both are in the model's file for its
     own vocabulary, so that only other words need the package of vectors.
+
+    The decoder knows by a learned vector which of the five colours it is at. (Without it the later colours
+    hardly differed: a text of one word is the same context at every step.)
     """
 
     source = "Bahng et al. 2018, Coloring with Words"
@@ -102,6 +105,7 @@ class Text2Palette(nn.Module):
         self.attend_state = nn.Linear(width, width)
         self.attend = nn.Linear(width, 1, bias=False)
         self.decoder = nn.GRUCell(3 + width, width)
+        self.steps = nn.Parameter(torch.randn(COLOURS, width))
         self.output = nn.Sequential(nn.Linear(2 * width, width), nn.ReLU(), nn.Linear(width, 3))
         self.register_buffer("scale", torch.tensor(_SCALE), persistent=False)
         self.register_buffer("middle", torch.tensor(_MIDDLE), persistent=False)
@@ -189,7 +193,8 @@ class Text2Palette(nn.Module):
     def _decode(self, drawn: Tensor, state: Tensor, mask: Tensor) -> Tensor:  # (N, 5, 3)
         keys = self.attend_words(drawn)  # (N, T, width)
         colour, colours = state.new_zeros(len(state), 3), []
-        for _ in range(COLOURS):
+        for step in self.steps:
+            state = state + step
             scores = self.attend(torch.tanh(keys + self.attend_state(state)[:, None]))[..., 0]  # (N, T)
             shares = scores.masked_fill(~mask, -torch.inf).softmax(1)
             context = (shares[..., None] * drawn).sum(1)  # (N, width)

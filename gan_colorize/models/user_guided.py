@@ -55,9 +55,9 @@ class UserGuided(GuidedTrunk):
         self.model_class = nn.Sequential(nn.Conv2d(4 * width, GRID_CLASSES, 1))
         self.model_out = nn.Sequential(nn.Conv2d(2 * width, 2, 1))
         # Grey at first: while a phase teaches the classes alone, colours stay grey and are not wild.
-        for head in (self.model_class[0], self.model_out[0]):
-            nn.init.zeros_(head.weight)
-            nn.init.zeros_(head.bias)
+        nn.init.zeros_(self.model_out[0].weight)
+        nn.init.normal_(self.model_class[0].weight, std=0.01)
+        nn.init.zeros_(self.model_out[0].bias)
         # The norm before the head takes away what all pixels share: only its bias can say that most of the
         # grid never occurs, and from zero it would take thousands of steps to say so. In photographs every
         # step from grey makes a colour about e times rarer.

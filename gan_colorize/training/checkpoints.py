@@ -88,18 +88,16 @@ class Keeper:
         return chosen
 
     def _save_model(self, path: Path) -> None:
-        run = self.config.run
-        save_model(
-            path,
-            self.state.average.model,
-            {
-                "images_seen": self.state.progress.images,
-                "licence": run.licence,
-                "training_data": run.training_data,
-                "temperature": run.temperature or self.config.loss.temperature,
-                "working_size": run.working_size or self.config.phases[-1].crop_size * 4 // 3,
-            },
-        )
+        run, model = self.config.run, self.state.average.model
+        metadata: dict[str, str | int | float] = {
+            "images_seen": self.state.progress.images,
+            "licence": run.licence,
+            "training_data": run.training_data,
+        }
+        if model.contract.sees_pictures:
+            metadata["temperature"] = run.temperature or self.config.loss.temperature
+            metadata["working_size"] = run.working_size or self.config.phases[-1].crop_size * 4 // 3
+        save_model(path, model, metadata)
 
 
 # Written by save_model itself.

@@ -36,7 +36,8 @@ def test_parameter_counts_are_those_of_the_description():
     attention = w * w + (w * w + w) + w
     mlp = (2 * w * w + w) + (w * 3 + 3)
     assert (
-        sum(p.numel() for p in model.parameters()) == gru + cell + attention + mlp + 2 * (w * w + w) + 3 * 50
+        sum(p.numel() for p in model.parameters())
+        == gru + cell + attention + mlp + 2 * (w * w + w) + 5 * w + 3 * 50
     )
     critic = create_discriminator("palette_critic")
     assert sum(p.numel() for p in critic.parameters()) == 166 * 82 + 83 * 41 + 42 * 20 + 21
@@ -56,7 +57,8 @@ def test_a_palette_is_what_the_equations_say(model):
         mean, log_variance = gaussians[:, :8], gaussians[:, 8:]
         drawn = mean + noise[0, 0] * (log_variance / 2).exp()
         h, colour, colours = drawn.mean(0), torch.zeros(3), []
-        for _ in range(5):
+        for step in range(5):
+            h = h + model.steps[step]
             against = model.attend_state.weight @ h + model.attend_state.bias
             scores = torch.stack(
                 [model.attend.weight[0] @ torch.tanh(model.attend_words.weight @ d + against) for d in drawn]
