@@ -228,6 +228,7 @@ def test_a_full_disk_at_the_diary_is_one_line(tmp_path, monkeypatch):
 
 def test_lpips_as_the_measure_is_refused_before_training_starts(config, run, monkeypatch, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "nothing"))
+    quick._lpips.cache_clear()  # what an earlier test has found with another cache
     config.run.best_by = "lpips"
     with pytest.raises(UserError, match=r"run\.best_by"):
         run(config)
