@@ -4,13 +4,15 @@
         [--only RECIPE ...] [--images 4000] [--crop-size 64] [--limit N]
 
 A recipe is a file of configs/ by its name. Its phases keep their kinds, losses and relative lengths; together
-they are cut to the budget. Rows that are trained already are only measured, so an interrupted table goes on.
+they are cut to the budget; crops are larger where a discriminator needs it (wallner_gan: 96 px). Rows that
+are trained already are only measured, so an interrupted table goes on.
 Writes FOLDER/table.md and FOLDER/pictures.jpg: the shipped example photographs, grey and by every row.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import subprocess
 import sys
 import time
@@ -31,6 +33,7 @@ from gan_colorize.evaluation.protocol import Settings
 from gan_colorize.evaluation.runner import evaluate
 from gan_colorize.files import atomic_path, save_image
 from gan_colorize.inference.ready import ready_for_inference
+from gan_colorize.models import create_discriminator
 from gan_colorize.zoo.checkpoint import load_model
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
@@ -64,6 +67,7 @@ class Cost:
 def budgeted(config: Config, images: int, crop_size: int) -> Config:
     """The recipe with its phases cut to ``images`` in all, and nothing that waits for more than that."""
     total = sum(phase.images for phase in config.phases)
+    crop_size = max(crop_size, 32 * math.ceil(_discriminator_needs(config) / 32))
     for phase in config.phases:
         phase.images = max(BATCH, round(images * phase.images / total / BATCH) * BATCH)
         phase.crop_size, phase.batch_size = crop_size, BATCH
@@ -74,6 +78,13 @@ def budgeted(config: Config, images: int, crop_size: int) -> Config:
     config.run.working_size = 3 * crop_size // 2
     config.run.best_by = "loss"
     return config
+
+
+def _discriminator_needs(config: Config) -> int:
+    """Side of the smallest picture that the recipe's discriminator can judge; 0 without one."""
+    if all(phase.train == "generator" for phase in config.phases):
+        return 0
+    return create_discriminator(config.discriminator.name, config.discriminator.options).smallest_side
 
 
 def train(recipe: str, options: argparse.Namespace) -> Path:
