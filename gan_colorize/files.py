@@ -72,12 +72,21 @@ def save_image(path: str | Path, image: Image.Image, kind: str, **options: Any) 
     Raises:
         UserError: the format cannot hold the picture, or as :func:`atomic_path`.
     """
+    save_bytes(path, encode_image(path, image, kind, **options))
+
+
+def encode_image(path: str | Path, image: Image.Image, kind: str, **options: Any) -> memoryview:
+    """A picture's file in memory; ``path`` is what errors call it.
+
+    Raises:
+        UserError: the format cannot hold the picture.
+    """
     buffer = io.BytesIO()
     try:
         image.save(buffer, kind, **options)
     except (OSError, ValueError, RuntimeError, OverflowError) as error:
         raise UserError(f"cannot write {path}: {error}") from error
-    save_bytes(path, buffer.getbuffer())
+    return buffer.getbuffer()
 
 
 def no_more_room(error: BaseException) -> bool:

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from gan_colorize.color.decode import annealed_mean
 from gan_colorize.color.fast import rgb8_to_lab
-from gan_colorize.data.folder import open_source
+from gan_colorize.data.folder import evenly_spread, open_source
 from gan_colorize.evaluation.colorfulness import colorfulness
 from gan_colorize.evaluation.frames import read_frames
 from gan_colorize.evaluation.lpips_metric import load_lpips, signed_rgb
@@ -51,8 +51,7 @@ class Pictures:
 
 def load_pictures(folder: Path, limit: int | None) -> Pictures:
     source = open_source(folder)
-    count = min(limit or len(source), len(source))
-    indices = [int(i) for i in np.linspace(0, len(source) - 1, count).round()]
+    indices = evenly_spread(len(source), limit or len(source))
     frames = [f.rgb8 for f in read_frames(source, indices, "centre-crop", 256) if f.rgb8 is not None]
     truth = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).contiguous()
     lpips = load_lpips("alex")

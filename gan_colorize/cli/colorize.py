@@ -10,6 +10,7 @@ from click.core import ParameterSource
 
 from ..signals import stop_on_signals
 from .run_files import check_existing, file_options, plan_files, result_options, run_files, take_results
+from .steer import steer, steering_options, wishes_of
 
 if TYPE_CHECKING:
     from ..inference.plan import Job
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
     default=0,
     help="Of the first sample; the others count up. Of the palette with --text.",
 )
-@click.option("--palette", metavar="HEX,...", help="One to five colours to use, such as a1b2c3,d4e5f6.")
-@click.option("--text", help='Words to draw the palette for, such as "autumn forest".')
+@steering_options
 @click.option("--confidence", is_flag=True, help="Also write how sure the model is, as a grey PNG.")
 @result_options
 @click.option("--batch-size", type=click.IntRange(1), help="Photographs at once. [default: by device]")
@@ -53,6 +53,8 @@ def command(
     saturation: float | None,
     samples: int | None,
     seed: int,
+    hints: Path | None,
+    reference: Path | None,
     palette: str | None,
     text: str | None,
     confidence: bool,
@@ -82,33 +84,24 @@ def command(
     settings |= {"samples": samples or 0, "seed": seed, "confidence": confidence}
     network = {"model": model, "device": device, "precision": precision, "batch_size": batch_size}
     network["views"] = int(views)
-    wish = {"palette": _palette(palette, text, seed), "text": text}
+    wishes = wishes_of(palette, text, seed, reference)
+    named = wishes.palette if wishes else None
+    asked = {"palette": list(named) if named else None, "text": text}
+    asked |= {"reference": str(reference) if reference else None, "hints": str(hints) if hints else None}
     writing = {"format": format_, "quality": quality}
     plan, report = plan_files(
         inputs,
         output,
-        {**settings, **network, **writing, **wish},
+        {**settings, **network, **writing, **asked},
         existing=existing,
         done="coloured",
         samples=settings["samples"],
         confidence=confidence,
     )
-    run_files(plan, report, lambda shown: _colour(plan.jobs, report, shown, settings, network, wish, quality))
-
-
-def _palette(named: str | None, text: str | None, seed: int) -> list[str] | None:
-    """The five colours in hexadecimal that --palette names or that are drawn for --text."""
-    if named is None and text is None:
-        return None
-    from ..color.palette import to_hex
-    from ..inference.palettes import PaletteDrawer, named_palette
-
-    if named is not None:
-        return to_hex(named_palette(named.replace(",", " ").split()))
-    drawn = PaletteDrawer().draw(text, seed=seed)
-    if drawn.warning():
-        click.echo(f"Warning: {drawn.warning()}", err=True)
-    return to_hex(drawn.palettes[0])
+    steer(plan, hints, wishes)
+    run_files(
+        plan, report, lambda shown: _colour(plan.jobs, report, shown, settings, network, asked, quality)
+    )
 
 
 def _colour(
@@ -117,28 +110,27 @@ def _colour(
     progress: Progress,
     settings: dict[str, Any],
     network: dict[str, Any],
-    wish: dict[str, Any],
+    asked: dict[str, Any],
     quality: int,
 ) -> None:
     from ..devices import choose_device
     from ..inference.batch import colour_files
-    from ..inference.palettes import check_takes_palette, named_palette, palette_wish
     from ..inference.predictor import Predictor, Settings
+    from ..inference.steering import check_takes, settings_of
     from ..zoo.checkpoint import file_hash, load_model, resolve_model
 
     path = resolve_model(network["model"])
     model = load_model(path)
     device = choose_device(network["device"])
     predictor = Predictor(model, device, network["precision"], network["views"])
-    conditions = None
-    if wish["palette"]:
-        check_takes_palette(model.name, predictor.contract, "--text" if wish["text"] else "--palette")
-        conditions = palette_wish(named_palette(wish["palette"]))
-        if settings["saturation"] is None:
-            settings = {**settings, "saturation": 1.0}  # a colour that was named is to be met as it is
-    if wish["text"]:
-        progress.say(f"palette for {wish['text']!r}: {','.join(wish['palette'])}")
-    wishes = Settings(**settings)
+    for job in jobs:
+        if job.wishes is not None:
+            check_takes(model.name, predictor.contract, job.wishes, _where(job, asked))
+    if asked["text"]:
+        progress.say(f"palette for {asked['text']!r}: {','.join(asked['palette'])}")
+    drawn = Settings(**settings)
+    common = next((job.wishes for job in jobs if job.wishes is not None), None)
+    wishes = drawn if common is None else settings_of(common.without_hints(), drawn)
     predictor.check(wishes)
     report.about_model(
         path,
@@ -155,11 +147,20 @@ def _colour(
         results = colour_files(
             predictor,
             jobs,
-            wishes,
-            conditions=conditions,
+            drawn,
             batch_size=network["batch_size"],
             quality=quality,
             say=progress.say,
             stop=stop,
         )
         take_results(results, report, progress, stop)
+
+
+def _where(job: Job, asked: dict[str, Any]) -> str:
+    """What a wish that cannot be met came from."""
+    if job.hints_file is not None:
+        return str(job.hints_file)
+    options = ("text", "palette", "reference")
+    return " and ".join(
+        f"--{name}" for name in options if asked[name] and not (name == "palette" and asked["text"])
+    )

@@ -35,12 +35,13 @@ def command(
 ) -> None:
     """Take the noise out of grey photographs, whatever its strength; before they are coloured, for instance.
 
-    INPUT and the report are those of colorize. Results are grey, with 8 bits.
+    INPUT are those of colorize. Results are grey, with 8 bits. OUTPUT gets a denoise-report.json that says
+    what became of every file.
     """
     existing = check_existing(overwrite, skip_existing)
     settings = {"model": model, "device": device, "precision": precision}
     settings |= {"format": format_, "quality": quality}
-    plan, report = plan_files(inputs, output, settings, existing=existing, done="restored")
+    plan, report = plan_files(inputs, output, settings, existing=existing, done="restored", verb="denoise")
     run_files(plan, report, lambda shown: _restore(plan.jobs, report, shown, settings))
 
 

@@ -8,11 +8,16 @@ from typing import Any
 
 import click
 
+from .output import make_output
+
 _GROUPS = {
     "What": ("model", "data", "output"),
     "Protocol (each changes the numbers and is in the report)": ("resize", "size", "limit", "temperature"),
     "LPIPS": ("lpips_net", "lpips_trunk", "download"),
-    "Recognition": ("semantic",),
+    "Recognition": (
+        "semantic",
+        "guided",
+    ),
     "Running": ("device", "batch_size"),
 }
 
@@ -87,6 +92,11 @@ class _GroupedCommand(click.Command):
     help="Also ask torchvision's MobileNetV2 (in torch's cache, see TORCH_HOME) what it sees: agreement with "
     "the truth, and top-1 where files or folders carry ImageNet's class names.",
 )
+@click.option(
+    "--guided",
+    is_flag=True,
+    help="Also steer: PSNR against the number of revealed points, and told the truth's overall colours.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 @click.option(
     "--batch-size",
@@ -107,6 +117,7 @@ def command(
     lpips_trunk: Path | None,
     download: bool,
     semantic: bool,
+    guided: bool,
     device: str,
     batch_size: int,
 ) -> None:
@@ -119,6 +130,8 @@ def command(
     """
     from ..data.folder import open_sources
     from ..devices import choose_device
+    from ..evaluation.guided import check_listens, evaluate_guided
+    from ..evaluation.guided_report import guided_markdown
     from ..evaluation.protocol import Settings
     from ..evaluation.report import table, write_report
     from ..evaluation.runner import evaluate
@@ -129,13 +142,17 @@ def command(
     source = open_sources(data)
     chosen = choose_device(device)
     network = load_model(model)
-    _make_folder(output)
+    if guided:
+        check_listens(network)
+    make_output(output)
     lpips, missing = _lpips(lpips_net, lpips_trunk, download, chosen)
     recogniser = load_recogniser(chosen) if semantic else None
     settings = Settings(resize, size, temperature, batch_size, limit)
     progress = _progress if sys.stderr.isatty() else None
     report, grid = evaluate(network, source, settings, chosen, lpips, progress, recogniser)
 
+    if guided:
+        report["guided"] = evaluate_guided(network, source, settings, chosen, progress)
     report["notes"] += _notes(report, missing)
     weights = resolve_model(model)
     report["model"] |= {"file": weights.name, "sha256": file_hash(weights)}
@@ -144,6 +161,8 @@ def command(
     write_report(report, grid, output)
 
     click.echo("\n".join(table(report["rows"])))
+    if guided:
+        click.echo("\n".join(["", *guided_markdown(report["guided"])]))
     click.echo(f"protocol {report['protocol']['id']}; written to {output}")
     for note in report["notes"]:
         click.echo(note, err=True)
@@ -170,19 +189,6 @@ def _notes(report: dict[str, Any], missing: str | None) -> list[str]:
     if grey := len(report["skipped_grey"]):
         notes.append(f"{grey} grey photographs left out: they have no colours to compare with")
     return notes
-
-
-def _make_folder(output: Path) -> None:
-    from ..errors import UserError
-    from ..files import check_writable
-
-    if output.is_file():
-        raise UserError(f"--output {output}: is a file; name a folder")
-    try:
-        check_writable(output)
-        output.mkdir(parents=True, exist_ok=True)
-    except (UserError, OSError) as error:
-        raise UserError(f"--output {output}: {error}") from error
 
 
 def _progress(done: int, total: int) -> None:

@@ -20,6 +20,7 @@ COMMANDS = {
     "colorize": ("gan_colorize.cli.colorize", "Colour photographs: files, folders, globs."),
     "denoise": ("gan_colorize.cli.denoise", "Restore noisy grey photographs with a model that learned to."),
     "palette": ("gan_colorize.cli.palette", "Draw palettes of five colours for words."),
+    "ui": ("gan_colorize.cli.ui", "Colour by hand in the browser: an editor on this machine."),
     "train": ("gan_colorize.cli.train", "Train a model on a folder of colour photographs."),
     "evaluate": ("gan_colorize.cli.evaluate", "Measure a model on colour photographs."),
     "models": ("gan_colorize.cli.models", "List the networks with contract, size and source."),

@@ -30,17 +30,24 @@ _SUFFIXES = (".png", ".jpg", ".webp")
 )
 @click.option("--model", default="default", show_default=True, help="A .safetensors file or a run folder.")
 @click.option("--output", type=click.Path(path_type=Path), help="Also write a picture of the palettes.")
+@click.option("--overwrite", is_flag=True, help="Replace a picture that exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of lines.")
 def command(
-    words: tuple[str, ...], samples: int, seed: int, model: str, output: Path | None, as_json: bool
+    words: tuple[str, ...],
+    samples: int,
+    seed: int,
+    model: str,
+    output: Path | None,
+    overwrite: bool,
+    as_json: bool,
 ) -> None:
     """Draw palettes for a TEXT such as "autumn forest".
 
     A line is a palette, as colorize --palette takes it. The same seed draws the same palette. Words that are
     not known in any form are left out.
     """
-    if output is not None and output.suffix.lower() not in _SUFFIXES:
-        raise click.UsageError(f"--output {output}: the name must end in {', '.join(_SUFFIXES)}")
+    if output is not None:
+        _check_output(output, overwrite)
 
     from ..color.palette import to_hex
     from ..inference.palettes import PaletteDrawer
@@ -57,6 +64,19 @@ def command(
         return
     for palette in drawn.palettes:
         click.echo(_blocks(palette) + ",".join(to_hex(palette)))
+
+
+def _check_output(output: Path, overwrite: bool) -> None:
+    from ..errors import UserError
+    from ..files import check_writable, exists, is_folder
+
+    if output.suffix.lower() not in _SUFFIXES:
+        raise click.UsageError(f"--output {output}: the name must end in {', '.join(_SUFFIXES)}")
+    if is_folder(output):
+        raise UserError(f"--output {output}: is a folder; name a picture")
+    if exists(output) and not overwrite:
+        raise UserError(f"--output {output}: exists; add --overwrite or name another picture")
+    check_writable(output.parent)
 
 
 def _blocks(palette: np.ndarray) -> str:

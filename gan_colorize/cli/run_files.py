@@ -76,21 +76,23 @@ def plan_files(
     *,
     existing: str,
     done: str,
+    verb: str = "colorize",
     samples: int = 0,
     confidence: bool = False,
 ) -> tuple[Plan, RunReport]:
     """Find the inputs and give each its results' paths.
 
     settings: all that was asked, for the report; "format" among it. done: what a file is called that went
-    well, such as "coloured".
+    well, such as "coloured". verb: the command, after which the report is called.
     """
     from ..inference import plan as planning
     from ..inference.inputs import find_inputs
-    from ..inference.report import REPORT_NAME, RunReport
+    from ..inference.report import REPORT_NAMES, RunReport
 
     suffix = f".{settings['format']}" if settings["format"] else None
     single_file = planning.names_one_file(list(inputs), output, suffix)
-    report_path = output.with_name(f"{output.stem}.{REPORT_NAME}") if single_file else output / REPORT_NAME
+    name = REPORT_NAMES[verb]
+    report_path = output.with_name(f"{output.stem}.{name}") if single_file else output / name
     report = RunReport(settings, report_path, done)
     found, failures = find_inputs(list(inputs), output, say=lambda line: click.echo(line, err=True))
     plan = planning.plan(

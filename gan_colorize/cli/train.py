@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from .main import termination_interrupts
+from .output import make_output
 
 
 @click.command()
@@ -69,7 +70,7 @@ def command(
     elif init is not None:
         _adopt_architecture(config, init)
     if dry_run:
-        check_run(config, choose_device(device), init)
+        _warn(check_run(config, choose_device(device), init))
         click.echo(config_yaml(config), nl=False)
         return
     if not data_paths:
@@ -77,8 +78,9 @@ def command(
     if output is None:
         raise click.UsageError("--output is missing: name a folder for the run")
     chosen = choose_device(device)
-    check_run(config, chosen, None if continuing else init)
+    warnings = check_run(config, chosen, None if continuing else init, begins=not continuing)
     _check_output(output, resume, continuing)
+    _warn([] if continuing else warnings)
 
     from ..training.loop import train
 
@@ -91,11 +93,13 @@ def command(
 
 
 def _adopt_architecture(config: object, init: Path) -> None:
-    """``--init`` decides the network: its name and options come from the weights."""
+    """``--init`` decides the network: its name and options come from the weights, but for parts that may be
+    added to it since they change nothing before they have learned."""
     import json
 
     from ..config import Generator
     from ..errors import UserError
+    from ..models import MODELS
     from ..zoo.checkpoint import model_metadata
 
     metadata = model_metadata(init)
@@ -103,6 +107,10 @@ def _adopt_architecture(config: object, init: Path) -> None:
         raise UserError(f"model.name={config.model.name} contradicts --init {init}, a {metadata['model']}")
     options = json.loads(metadata["options"])
     asked = {key: value for key, value in config.model.options.items() if options.get(key) != value}
+    network = MODELS.get(metadata["model"], (None,))[0]
+    for part in getattr(network, "silent_at_first", ()):
+        if asked.get(part):
+            options[part] = asked.pop(part)
     if asked:
         key, value = next(iter(asked.items()))
         raise UserError(
@@ -117,10 +125,7 @@ _BEGUN = {"skipped.txt", "config.yaml", "stats.jsonl", "train.log", "curves.png"
 
 def _check_output(output: Path, resume: bool, continuing: bool) -> None:
     from ..errors import UserError
-    from ..files import check_writable
 
-    if output.is_file():
-        raise UserError(f"--output {output}: is a file; name a folder")
     there = {path.name for path in output.iterdir()} if output.is_dir() else set()
     # A run that found nothing to learn from leaves only its list.
     if not resume and there - {"skipped.txt"}:
@@ -130,11 +135,7 @@ def _check_output(output: Path, resume: bool, continuing: bool) -> None:
             f"--output {output}: holds {min(there - _BEGUN)} but no training state (last/state.pt) to go on "
             "from; name another folder, and --init for its weights"
         )
-    try:
-        check_writable(output)
-        output.mkdir(parents=True, exist_ok=True)
-    except (UserError, OSError) as error:
-        raise UserError(f"--output {output}: {error}") from error
+    make_output(output)
 
 
 def _resume_command() -> str:
@@ -145,6 +146,11 @@ def _resume_command() -> str:
 
 def _say(message: str) -> None:
     click.echo(message, err=True)
+
+
+def _warn(lines: list[str]) -> None:
+    for line in lines:
+        _say(f"Warning: {line}")
 
 
 def _scan_progress(done: int, total: int) -> None:

@@ -32,6 +32,12 @@ def parse_hex(texts: Sequence[str]) -> np.ndarray:
     return np.array(rows, np.uint8).reshape(-1, 3)
 
 
+def hex_to_ab(text: str) -> tuple[float, float]:
+    """A colour such as "#3a7d44" -> its a and b of Lab. Raises a ValueError that names what is no colour."""
+    (lab,) = palette_to_lab(parse_hex([text])).tolist()
+    return round(lab[1], 3), round(lab[2], 3)
+
+
 def to_hex(rgb8: np.ndarray) -> list[str]:
     """(n, 3) uint8 sRGB -> colours such as "a1b2c3"."""
     return [bytes(row).hex() for row in np.asarray(rgb8, np.uint8)]

@@ -10,8 +10,15 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from ..errors import UserError
 from .opening import IMAGE_SUFFIXES
+
+
+def evenly_spread(total: int, count: int) -> list[int]:
+    """``count`` of the numbers 0..total-1, the first and the last among them; all when there are fewer."""
+    return np.linspace(0, total - 1, min(count, total)).round().astype(int).tolist()
 
 
 class ImageSource(Protocol):

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import UserError
-from ..files import save_image
+from ..files import encode_image, save_image
 from .icc import srgb_profile
 
 if TYPE_CHECKING:
@@ -43,7 +43,24 @@ def write_photo(path: Path | str, rgb8: np.ndarray, photo: Photo | None = None, 
         UserError: the format cannot be written or cannot hold the picture, or the disk is full; an older file
             of this name is then still there.
     """
-    path = Path(path)
+    image, kind, options = _prepared(Path(path), rgb8, photo, quality)
+    save_image(path, image, kind, **options)
+
+
+def encode_photo(suffix: str, rgb8: np.ndarray, photo: Photo | None = None, quality: int = 95) -> memoryview:
+    """The file that :func:`write_photo` would write, in memory; arguments as there.
+
+    Raises:
+        UserError: the format cannot be written or cannot hold the picture.
+    """
+    image, kind, options = _prepared(Path(f"photograph{suffix}"), rgb8, photo, quality)
+    return encode_image(f"a {kind} file", image, kind, **options)
+
+
+def _prepared(
+    path: Path, rgb8: np.ndarray, photo: Photo | None, quality: int
+) -> tuple[Image.Image, str, dict[str, Any]]:
+    """The picture, its format and the encoder's options, with what is carried over."""
     kind = _FORMATS.get(path.suffix.lower())
     if kind is None:
         raise UserError(f"{path}: cannot write this format; use one of {' '.join(_FORMATS)}")
@@ -57,7 +74,7 @@ def write_photo(path: Path | str, rgb8: np.ndarray, photo: Photo | None = None, 
             options["exif"] = photo.exif
     if photo is not None and photo.dpi and kind not in ("WEBP", "AVIF"):
         options["dpi"] = photo.dpi
-    save_image(path, image, kind, **options)
+    return image, kind, options
 
 
 def _alpha8(alpha: np.ndarray) -> np.ndarray:

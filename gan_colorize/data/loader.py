@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -208,7 +208,7 @@ def validation_split(scan: Scan, count: int, seed: int = 0) -> tuple[np.ndarray,
     return kept[~mask], kept[mask]
 
 
-def load_validation(source: ImageSource, indices: np.ndarray, size: int) -> Tensor:
+def load_validation(source: ImageSource, indices: Sequence[int] | np.ndarray, size: int) -> Tensor:
     """Centre crops of some images of a source.
 
     Returns:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..color.palette import COLOURS
+from .folder import evenly_spread
 
 # Pixels that are looked at, each way. More change the colours less than another start of k-means does.
 _SIDE = 24
@@ -39,10 +40,7 @@ def picture_palettes(lab: Tensor, generator: torch.Generator) -> Tensor:
 
     Arthur, Vassilvitskii 2007, section 2.2. A picture of fewer colours has some of them twice.
     """
-    rows, columns = (
-        torch.linspace(0, side - 1, min(side, _SIDE), device=lab.device).round().long()
-        for side in lab.shape[2:]
-    )
+    rows, columns = (evenly_spread(side, _SIDE) for side in lab.shape[2:])
     # Single pixels, not means of areas: those would be greyer than anything in the picture.
     pixels = lab[:, :, rows][:, :, :, columns].flatten(2).transpose(1, 2).float()  # (N, P, 3)
     centres = _start(pixels, generator)

@@ -41,12 +41,20 @@ def random_crop(rgb8: np.ndarray, size: int, min_scale: float, rng: np.random.Ge
 
 
 def centre_crop(rgb8: np.ndarray, size: int) -> np.ndarray:
-    """The largest centred square of (H, W, 3) uint8, resized to (size, size, 3)."""
-    height, width = rgb8.shape[:2]
-    side = min(height, width)
-    x, y = (width - side) / 2, (height - side) / 2
-    box = (x, y, x + side, y + side)
-    return np.asarray(Image.fromarray(rgb8).resize((size, size), Image.Resampling.BICUBIC, box=box))
+    """The largest centred square of (H, W, 3) uint8, resized to (size, size, 3).
+
+    In whole pixels: half a pixel would blur a picture that needs no resizing.
+    """
+    side = min(rgb8.shape[:2])
+    top, left = (rgb8.shape[0] - side) // 2, (rgb8.shape[1] - side) // 2
+    return stretch(rgb8[top : top + side, left : left + side], size)
+
+
+def stretch(rgb8: np.ndarray, size: int) -> np.ndarray:
+    """(H, W, 3) uint8 to (size, size, 3), whatever its shape; by Pillow's bicubic, with antialiasing."""
+    if rgb8.shape[:2] == (size, size):
+        return rgb8
+    return np.asarray(Image.fromarray(rgb8).resize((size, size), Image.Resampling.BICUBIC))
 
 
 # Luma weights of the standards by which software makes a colour file grey, on encoded values.

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
+from ..data.transforms import centre_crop, stretch
 from ..errors import UserError
 from .pixels import SMALLEST_SIDE
 
@@ -67,14 +67,7 @@ def resize_picture(rgb8: np.ndarray, mode: str, size: int) -> np.ndarray:
                 f"{width}x{height} is too large for native size (over {LARGEST_NATIVE_MEGAPIXELS} MP)"
             )
         return rgb8
-    if mode == "centre-crop":
-        # in whole pixels: half a pixel would blur a picture that needs no resizing
-        side = min(height, width)
-        top, left = (height - side) // 2, (width - side) // 2
-        rgb8 = rgb8[top : top + side, left : left + side]
-    if rgb8.shape[:2] == (size, size):
-        return rgb8
-    return np.asarray(Image.fromarray(rgb8).resize((size, size), Image.Resampling.BICUBIC))
+    return centre_crop(rgb8, size) if mode == "centre-crop" else stretch(rgb8, size)
 
 
 def read_frame(source: ImageSource, index: int, mode: str, size: int) -> Frame:

@@ -1,4 +1,5 @@
-"""A report on disk: ``report.json`` for programs, ``report.md`` for people, ``grid.jpg`` for eyes."""
+"""A report on disk: ``report.json`` for programs, ``report.md`` for people, ``grid.jpg`` for eyes; and
+``guided.png``, a curve, where steering was measured."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from ..files import save_bytes, save_image
+from .guided_report import draw_guided, guided_markdown
 
 # column heading, key in a row, digits
 COLUMNS = (
@@ -53,6 +55,8 @@ def write_report(report: dict[str, Any], grid: list[tuple[np.ndarray, ...]], fol
     # and ASCII: file names need not be valid Unicode
     save_bytes(folder / "report.json", json.dumps(report, indent=2, allow_nan=False).encode() + b"\n")
     save_bytes(folder / "report.md", markdown(report).encode(errors="backslashreplace"))
+    if guided := report.get("guided"):
+        draw_guided(guided, folder / "guided.png")
     if grid:
         save_image(folder / "grid.jpg", picture_grid(grid), "JPEG", quality=92, subsampling=0)
 
@@ -77,6 +81,8 @@ def markdown(report: dict[str, Any]) -> str:
         spread = ", ".join(f"{key} ±{value:.2g}" for key, value in ci.items())
         lines += [f"95 % confidence of the model's means over photographs: {spread}.", ""]
     lines += [f"- {note}" for note in report["notes"]]
+    if guided := report.get("guided"):
+        lines += ["", *guided_markdown(guided)]
     if report["broken"]:
         lines += ["", f"## {len(report['broken'])} files could not be used", ""]
         lines += [f"- `{item['name']}`: {item['reason']}" for item in report["broken"]]

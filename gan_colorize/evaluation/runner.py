@@ -52,8 +52,8 @@ def evaluate(
     Raises:
         UserError: no photograph could be measured; the line says why.
     """
-    indices = _spread(len(source), settings.limit or len(source))
-    shown = {indices[i] for i in _spread(len(indices), settings.grid)}
+    indices = spread(len(source), settings.limit or len(source))
+    shown = {indices[i] for i in spread(len(indices), settings.grid)}
     measure = Measure(model, device, settings.temperature, lpips, recogniser)
     broken: list[dict[str, str]] = []
     grey: list[str] = []
@@ -118,8 +118,12 @@ def batches_of_one_size(frames: Iterator[Frame], batch_size: int) -> Iterator[li
     yield from waiting.values()
 
 
-def _spread(total: int, count: int) -> list[int]:
-    """``count`` of the numbers 0..total-1, evenly spread; all of them when there are fewer."""
+def spread(total: int, count: int) -> list[int]:
+    """``count`` of the numbers 0..total-1, evenly spread; all of them when there are fewer.
+
+    Not :func:`~gan_colorize.data.folder.evenly_spread`, which ends with the last: which photographs a limit
+    picks is part of the protocol.
+    """
     count = min(count, total)
     return [i * total // count for i in range(count)]
 

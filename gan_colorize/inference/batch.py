@@ -19,11 +19,11 @@ from PIL import Image
 from ..data.image_io import Photo, read_photo, write_photo
 from ..errors import UserError, one_line
 from ..files import no_more_room, save_image
-from ..models.contract import Conditions
-from .colorizer import confidence_map, notices
+from . import steering
 from .plan import Job
 from .predictor import Chroma, Predictor, Seen, Settings
 from .ready import is_out_of_memory
+from .result import confidence_map, notices
 from .upsample import render
 
 # Photographs being worked on hold about 12 bytes a pixel: together some 800 MB, or one huge scan alone.
@@ -49,7 +49,8 @@ class FileResult:
 
 @dataclass
 class _Item:
-    """A photograph on its way; ``pixels`` is what it counts for in the memory budget."""
+    """A photograph on its way; ``pixels`` is what it counts for in the memory budget. ``key``: photographs of
+    one key may share a pass of the network; ``told`` and ``settings`` are then the same for all."""
 
     job: Job
     pixels: int
@@ -57,6 +58,9 @@ class _Item:
     photo: Photo | None = None
     lightness: np.ndarray | None = None
     seen: Seen | None = None
+    told: steering.Told = steering.NOTHING
+    settings: Settings | None = None
+    key: tuple[Any, ...] = ()
 
 
 def colour_files(
@@ -64,7 +68,6 @@ def colour_files(
     jobs: Sequence[Job],
     settings: Settings,
     *,
-    conditions: Conditions | None = None,
     batch_size: int | None = None,
     quality: int = 95,
     say: Callable[[str], None] = lambda line: None,
@@ -78,13 +81,13 @@ def colour_files(
     for another within a layer. On an accelerator one thread feeds it batches of photographs of one
     padded size while the others read and write.
 
-    conditions: wishes of one photograph, without hints; they hold for all.
+    jobs: what is wished of a photograph stands in its job; settings that are not given are taken from there.
     batch_size: photographs in one pass of the network; None is 1 or 2 on a CPU and 16 elsewhere.
     say: receives one line when the batch is halved because memory ran out.
     stop: when it is set, photographs that are being written are finished and told, and nothing else. (An
         exception in whoever takes the results could not tell them any more.)
     """
-    return _Pipeline(predictor, jobs, settings, conditions, batch_size, quality, say, stop or Event()).run()
+    return _Pipeline(predictor, jobs, settings, batch_size, quality, say, stop or Event()).run()
 
 
 class _Pipeline:
@@ -93,7 +96,6 @@ class _Pipeline:
         predictor: Predictor,
         jobs: Sequence[Job],
         settings: Settings,
-        conditions: Conditions | None,
         batch_size: int | None,
         quality: int,
         say: Callable[[str], None],
@@ -101,7 +103,7 @@ class _Pipeline:
     ) -> None:
         on_cpu = self.on_cpu = predictor.device.type == "cpu"
         self.predictor, self.settings, self.quality, self.say = predictor, settings, quality, say
-        self.conditions, self.stop = conditions, stop
+        self.stop = stop
         self.todo = iter(jobs)
         cores = torch.get_num_threads()
         workers = self.workers = max(1, min(cores, len(jobs)))
@@ -119,7 +121,7 @@ class _Pipeline:
         self.running: dict[Future, tuple[Callable[[Any, Any], Iterator[FileResult]], Any]] = {}
         self.reading = 0
         self.disk_full = False
-        self.buckets: dict[tuple[int, ...], list[_Item]] = defaultdict(list)
+        self.buckets: dict[tuple[Any, ...], list[_Item]] = defaultdict(list)
 
     def run(self) -> Iterator[FileResult]:
         try:
@@ -182,10 +184,10 @@ class _Pipeline:
             or (stuck and not self.running)
             or (self.on_cpu and len(self.running) < self.workers)
         ):
-            self._submit_predict(max(self.buckets, key=lambda shape: len(self.buckets[shape])))
+            self._submit_predict(max(self.buckets, key=lambda key: len(self.buckets[key])))
 
-    def _submit_predict(self, shape: tuple[int, ...]) -> None:
-        items = self.buckets.pop(shape)
+    def _submit_predict(self, key: tuple[Any, ...]) -> None:
+        items = self.buckets.pop(key)
         self.running[self.network.submit(self._predict, items)] = (self._after_predict, items)
 
     def _after_read(self, item: _Item, future: Future) -> Iterator[FileResult]:
@@ -193,10 +195,10 @@ class _Pipeline:
         if future.exception():
             yield self._failed(item, future.exception())
             return
-        shape = item.seen.plane.shape
-        self.buckets[shape].append(item)
-        if len(self.buckets[shape]) >= self.batch_size:
-            self._submit_predict(shape)
+        self.buckets[item.key].append(item)
+        # one with hints of its own has no companions to wait for
+        if item.told.hints or len(self.buckets[item.key]) >= self.batch_size:
+            self._submit_predict(item.key)
 
     def _after_predict(self, items: list[_Item], future: Future) -> Iterator[FileResult]:
         outcomes = [future.exception()] * len(items) if future.exception() else future.result()
@@ -230,16 +232,29 @@ class _Pipeline:
         item.photo = read_photo(item.job.source)
         item.lightness = item.photo.lightness()
         item.seen = self.predictor.see(item.lightness)
+        self._tell(item)
         item.result.size = item.lightness.shape[::-1]
         item.result.seen = item.seen.shape[::-1]
         item.result.seconds += time.perf_counter() - started
 
+    def _tell(self, item: _Item) -> None:
+        """What is wished of the photograph, now that its size is known."""
+        wishes, (height, width) = item.job.wishes, item.lightness.shape
+        item.settings, item.key = self.settings, (item.seen.plane.shape, wishes and wishes.without_hints())
+        if wishes is None:
+            return
+        wishes = wishes.fitted(width, height, str(item.job.hints_file or item.job.source))
+        item.settings = steering.settings_of(wishes, self.settings)
+        item.told = steering.tell(wishes, (height, width), item.seen, self.predictor.contract)
+        if item.told.hints:
+            item.key = (*item.key, id(item))
+
     def _predict(self, items: list[_Item]) -> list[Chroma | BaseException]:
         started = time.perf_counter()
-        seen = [item.seen for item in items]
+        seen, told, settings = [item.seen for item in items], items[0].told, items[0].settings
         try:
-            wishes = None if self.conditions is None else self.conditions.repeat(len(seen))
-            outcomes = self.predictor.decode(self.predictor.predict(seen, wishes), seen, self.settings)
+            prediction = steering.predict(self.predictor, seen, told)
+            outcomes = steering.decode(self.predictor, prediction, seen, told, settings)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

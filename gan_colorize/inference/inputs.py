@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from ..data.image_io import IMAGE_SUFFIXES
 from ..errors import UserError
 from ..files import exists, is_file, is_folder
-from .report import REPORT_NAME
+from .report import REPORT_NAMES
 
 Failures = list[tuple[str, str]]
 
@@ -112,7 +112,7 @@ class _Search:
             return True  # also for a glob that points into the output folder itself
         if os.path.realpath(folder) == self.output:
             return False
-        if is_file(folder / REPORT_NAME):
+        if any(is_file(folder / name) for name in REPORT_NAMES.values()):
             self.say(f"{folder}: left out, it has the results of an earlier run")
             return False
         return True

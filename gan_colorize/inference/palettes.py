@@ -20,22 +20,28 @@ from ..zoo.checkpoint import DEFAULT_PALETTES, load_model
 # wants each of them to fit, and misses the far-fetched ones less.
 SPREAD = 0.7
 
+# Words of a text that are read: as many as the longest text of Palette-and-Text has. Beyond what it was
+# trained on the network runs wild: fifty times "sea" is yellow.
+MOST_WORDS = 11
+
 
 @dataclass(frozen=True)
 class Drawn:
-    """palettes: (samples, 5, 3) uint8 sRGB; left_out: words of the text that are not known."""
+    """palettes: (samples, 5, 3) uint8 sRGB; left_out: words of the text that are not known; unread: number of
+    words that came after the last that is read."""
 
     palettes: np.ndarray
     left_out: list[str]
+    unread: int = 0
 
     def warning(self) -> str | None:
         """What to tell of the words that were left out."""
-        if not self.left_out:
-            return None
-        more = (
-            "" if vectors.are_installed() else "; pip install 'gan_colorize[text]' brings 400,000 words more"
-        )
-        return f"not known and left out: {', '.join(self.left_out)}{more}"
+        told = []
+        if self.left_out:
+            told.append(f"not known and left out: {', '.join(map(_short, self.left_out))}{_more_words()}")
+        if self.unread:
+            told.append(f"only the first {MOST_WORDS} words are read, {self.unread:,} are left out")
+        return "; ".join(told) or None
 
 
 class PaletteDrawer:
@@ -62,15 +68,28 @@ class PaletteDrawer:
         Raises:
             UserError: a text without words, or without a word that is known.
         """
-        if not vectors.split(text):
-            raise UserError(f"the text {text!r} holds no word; try one like 'autumn forest'")
-        words, (left_out,) = self.model.read([text])
-        if len(left_out) == len(vectors.split(text)):
-            warning = Drawn(np.empty(0), left_out).warning()
-            raise UserError(f"no word of {text!r} is known ({warning})")
+        said = vectors.split(text)
+        if not said:
+            raise UserError(f"the text {_short(text)!r} holds no word; try one like 'autumn forest'")
+        read, unread = said[:MOST_WORDS], len(said[MOST_WORDS:])
+        words, (left_out,) = self.model.read([" ".join(read)])
+        if len(left_out) == len(read):
+            raise UserError(
+                f"no word of {_short(' '.join(read))!r} is known; try English ones like 'autumn forest'"
+                f"{_more_words()}"
+            )
         noises = [self.model.noise(words, 1, torch.Generator().manual_seed(seed + k)) for k in range(samples)]
         colours = self.model(words, SPREAD * torch.cat(noises, 1)).colours[0]  # (samples, 5, 3)
-        return Drawn(palette_to_rgb8(colours), left_out)
+        return Drawn(palette_to_rgb8(colours), left_out, unread)
+
+
+def _more_words() -> str:
+    return "" if vectors.are_installed() else "; pip install 'gan_colorize[text]' brings 400,000 words more"
+
+
+def _short(text: str) -> str:
+    """As much of a text as a line of a message has room for."""
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def named_palette(texts: list[str]) -> np.ndarray:

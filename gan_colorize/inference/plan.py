@@ -13,15 +13,20 @@ from ..data.image_write import WRITE_SUFFIXES
 from ..errors import UserError
 from ..files import exists, is_file, is_folder
 from .inputs import Found
+from .wishes import Wishes
 
 
 @dataclass(frozen=True)
 class Job:
-    """One file to colour: ``outputs`` has one path for each colouring."""
+    """One file to colour: ``outputs`` has one path for each colouring; ``wishes`` steer it, and came from
+    ``hints_file`` if they were in one; ``relative`` is its path below the input that it was found in."""
 
     source: Path
     outputs: tuple[Path, ...]
     confidence: Path | None = None
+    wishes: Wishes | None = None
+    hints_file: Path | None = None
+    relative: PurePath | None = None
 
 
 @dataclass
@@ -61,7 +66,8 @@ def plan(
             # a.tif and a.png both become a.png: the one that changes its suffix keeps its whole name
             path = path.with_name(one.relative.name + path.suffix)
         outputs = tuple(_sample_path(path, index) for index in range(1, samples + 1)) or (path,)
-        job = Job(one.source, outputs, path.with_name(f"{path.stem}.confidence.png") if confidence else None)
+        sureness = path.with_name(f"{path.stem}.confidence.png") if confidence else None
+        job = Job(one.source, outputs, sureness, relative=one.relative)
         every = (*outputs, *([job.confidence] if job.confidence else []))
         problem = _conflict(every, taken, originals)
         there = [target for target in every if exists(target)]

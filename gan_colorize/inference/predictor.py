@@ -94,7 +94,7 @@ class Predictor:
         self.views = VIEWS[views]
         self.device = torch.device(device)
         self.dtype = choose_dtype(precision, self.device, "--precision")
-        self.contract = model.contract
+        self.contract, self.name = model.contract, getattr(model, "name", type(model).__name__)
         if self.contract.returns == "lightness":
             raise UserError(f"this model ({model.name}) restores grey pictures and knows no colours")
         if not self.contract.sees_pictures:

@@ -1,4 +1,5 @@
-"""The run report of ``colorize``: what was asked, what became of every file, and of those of earlier runs."""
+"""The run report of ``colorize`` and ``denoise``: what was asked, what became of every file, and of those of
+earlier runs."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from ..files import save_bytes
 if TYPE_CHECKING:
     from .batch import FileResult
 
-REPORT_NAME = "colorize-report.json"
+# By the verb that writes it.
+REPORT_NAMES = {"colorize": "colorize-report.json", "denoise": "denoise-report.json"}
 
 
 class RunReport:

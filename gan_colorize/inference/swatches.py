@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 _SIDE, _GAP, _LINE = 40, 16, 26
+_LONGEST = 200  # letters of a text that are looked at
 _PAPER, _INK = (255, 255, 255), (40, 40, 40)
 
 
@@ -24,7 +25,7 @@ def draw_swatches(rows: Sequence[tuple[str, np.ndarray]]) -> Image.Image:
     for text, palettes in rows:
         if text:
             # The built-in font knows Latin letters; others show as boxes and are no error.
-            draw.text((_GAP, top), text, fill=_INK, font=font)
+            draw.text((_GAP, top), _fitted(text, draw, font, sheet.width - 2 * _GAP), fill=_INK, font=font)
             top += _LINE
         for column, palette in enumerate(palettes):
             left = _GAP + column * (colours * _SIDE + _GAP)
@@ -33,3 +34,12 @@ def draw_swatches(rows: Sequence[tuple[str, np.ndarray]]) -> Image.Image:
                 draw.rectangle((*corner, corner[0] + _SIDE - 1, top + _SIDE - 1), fill=tuple(colour))
         top += _SIDE + _GAP
     return sheet
+
+
+def _fitted(text: str, draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont, width: int) -> str:
+    """The text on one line of at most ``width`` pixels, its end left out where it is longer."""
+    line = " ".join(text[:_LONGEST].split())
+    fits = line == " ".join(text.split())
+    while line and draw.textlength(line if fits else f"{line}...", font=font) > width:
+        line, fits = line[:-1].rstrip(), False
+    return line if fits else f"{line}..."

@@ -31,8 +31,8 @@ _LARGEST_UV = (0.436, 0.615)
 
 @dataclass(frozen=True)
 class DahlOptions:
-    """trunk: a VGG of torchvision (vgg16; vgg16_bn learns better without pretrained weights); width: channels
-    of its first layers, 64 in the paper, which the others follow; only that width has pretrained weights."""
+    """trunk: a VGG of torchvision (vgg16; vgg16_bn is the same with norms); width: channels of its first
+    layers, 64 in the paper, which the others follow; only that width has pretrained weights."""
 
     trunk: str = "vgg16"
     width: int = 64

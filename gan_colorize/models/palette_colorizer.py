@@ -1,6 +1,6 @@
 """Colours for a photograph from a palette: the colorization network of Text2Colors, and its discriminator.
 
-Bahng et al. 2018 (Coloring with Words), sections 4.3 and 4.4.
+Bahng et al. 2018 (Coloring with Words), palette-based colorization networks.
 """
 
 from __future__ import annotations
@@ -75,7 +75,10 @@ def palette_vector(palette: Tensor) -> Tensor:
 
 
 def _branch(width: int) -> nn.Sequential:
-    """1x1 convolutions without biases: of a palette that is not given they say nothing."""
+    """1x1 convolutions without biases: of a palette that is not given they say nothing.
+
+    Two at each place; the authors' code has four, two and one at blocks 4, 8 and 9.
+    """
     branch = nn.Sequential(
         nn.Conv2d(PALETTE_VECTOR, width, 1, bias=False),
         nn.ReLU(inplace=True),

@@ -29,6 +29,8 @@ class Recogniser(nn.Module):
     stretches it; 0: the picture's own size. Frozen, and always in eval mode: :meth:`train` leaves it there.
     """
 
+    never_learns = True
+
     def __init__(self, name: str, size: int) -> None:
         super().__init__()
         self.classifier_name, self.size = name, size

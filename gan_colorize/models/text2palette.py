@@ -1,8 +1,8 @@
 """Text to palette: the palette generation network of Text2Colors, and its discriminator.
 
-Bahng et al. 2018 (Coloring with Words), sections 4.1 and 4.2. Words go through a GRU; conditioning
-augmentation makes of each state a Gaussian from which a state is drawn, so that one text has many palettes; a
-decoder with attention to the words says five colours, one after the other.
+Bahng et al. 2018 (Coloring with Words), text-to-palette generation networks. Words go through a GRU;
+conditioning augmentation makes of each state a Gaussian from which a state is drawn, so that one text has
+many palettes; a decoder with attention to the words says five colours, one after the other.
 """
 
 from __future__ import annotations
@@ -81,9 +81,9 @@ class Text2Palette(nn.Module):
     """Words -> five colours.
 
     A word's vector is its fixed GloVe vector plus an offset that is learned (the paper trains the vectors
-    themselves). In training each offset is dropped half of the time: the network stays fluent in plain
-    GloVe, which is all there is of a word that it was not trained on. Both are in the model's file for its
-    own vocabulary, so that only other words need the package of vectors.
+    themselves, of 300 numbers each). In training each offset is dropped half of the time: the network stays
+    fluent in plain GloVe, which is all there is of a word that it was not trained on. Both are in the model's
+    file for its own vocabulary, so that only other words need the package of vectors.
 
     The decoder knows by a learned vector which of the five colours it is at. (Without it the later colours
     hardly differed: a text of one word is the same context at every step.)
@@ -212,7 +212,7 @@ class PaletteCriticOptions:
 
 
 class PaletteCritic(nn.Module):
-    """Is this a palette that a person chose for this text? (Bahng et al. 2018, section 4.1)"""
+    """Is this a palette that a person chose for this text? (Bahng et al. 2018)"""
 
     source = "Bahng et al. 2018, Coloring with Words"
     takes: frozenset[str] = frozenset()

@@ -31,6 +31,8 @@ class UNetOptions:
     decoder_blocks: residual blocks at each of these strides.
     global_context: add what the whole picture shows, averaged at stride 32, to every position.
     attention_heads: of a self-attention layer between all positions at stride 32; 0: none.
+    steering:       listen to palettes as well, to hints at every stride of the decoder, and to wishes for the
+                    whole picture again at stride 4. Without it hints are told at strides 2 and 4 alone.
     output:         "distribution" (313 logits) or "ab" (two numbers, regression).
     """
 
@@ -41,6 +43,7 @@ class UNetOptions:
     decoder_blocks: tuple[int, ...] = (1, 2, 2, 2)
     global_context: bool = True
     attention_heads: int = 0
+    steering: bool = False
     output: str = "distribution"
 
     def __post_init__(self) -> None:
@@ -69,11 +72,16 @@ class UNet(nn.Module):
         size_divisor=32,
         classes="gamut",
     )
+    # Parts that change nothing before they have learned, each with an option of its name: training may add
+    # them to weights that were made without.
+    silent_at_first = ("steering",)
 
     def __init__(self, options: UNetOptions) -> None:
         super().__init__()
         if options.output == "ab":
-            self.contract = replace(UNet.contract, returns="ab", classes="")
+            self.contract = replace(self.contract, returns="ab", classes="")
+        if options.steering:
+            self.contract = replace(self.contract, takes=self.contract.takes | {"palette"})
         self.encoder = create_encoder(options.encoder, options.encoder_widths, options.encoder_blocks)
         encoder_widths, widths = self.encoder.widths, options.decoder_widths
         # Without biases, absent conditions and zeros are the same thing, so they may simply be skipped.
@@ -81,6 +89,7 @@ class UNet(nn.Module):
         self.hint_decoder = nn.Conv2d(3, widths[-1], 3, 1, 1, bias=False)
         self.histogram = _global_branch(NUM_BINS, widths[0])
         self.saturation = _global_branch(1, widths[0])
+        self.steering = Steering(widths) if options.steering else None
 
         self.bottleneck = nn.Sequential(conv_norm(encoder_widths[-1], widths[0], 1), nn.ReLU(inplace=True))
         self.context = nn.Linear(widths[0], widths[0]) if options.global_context else None
@@ -117,29 +126,66 @@ class UNet(nn.Module):
             features.append(x)  # (N, c, H/2, W/2) ... (N, c, H/32, W/32)
 
         x = self.bottleneck(features.pop())
-        x = x + self._global(x, wishes)[..., None, None]
+        context = x.new_zeros(x.shape[:2]) if self.context is None else self.context(x.mean(dim=(2, 3)))
+        overall = self._overall(x, wishes)
+        x = x + (context if overall is None else context + overall)[..., None, None]
+        if self.steering is not None and hints is not None:
+            x = x + self.steering.hints[0](_pool_hints(hints, 32))
         x = self.blocks[0](self.attention(x))
-        for reduce, skip, blocks in zip(self.reduce, self.skip, self.blocks[1:], strict=True):
+        for depth, (reduce, skip, blocks) in enumerate(
+            zip(self.reduce, self.skip, self.blocks[1:], strict=True), 1
+        ):
             # Bilinear: nearest leaves the borders of the 32-pixel cells visible as seams in flat areas.
             deeper = F.interpolate(reduce(x), scale_factor=2.0, mode="bilinear", align_corners=False)
             x = deeper + skip(features.pop())
-            if blocks is self.blocks[-1] and hints is not None:
-                x = x + self.hint_decoder(_pool_hints(hints, self.contract.output_stride))
+            if blocks is self.blocks[-1]:
+                if hints is not None:
+                    x = x + self.hint_decoder(_pool_hints(hints, self.contract.output_stride))
+                if self.steering is not None and overall is not None:
+                    x = x + self.steering.again(overall)[..., None, None]
+            elif self.steering is not None and hints is not None:
+                x = x + self.steering.hints[depth](_pool_hints(hints, 32 >> depth))
             x = blocks(F.relu(x))  # (N, width, H/16, W/16) ... (N, width, H/4, W/4)
         if self.contract.returns == "ab":
             return Prediction(ab=110.0 * torch.tanh(self.head(x).float()))
         return Prediction(logits=self.head(x))
 
-    def _global(self, x: Tensor, wishes: Conditions) -> Tensor:  # (N, width)
-        vector = x.new_zeros(x.shape[:2]) if self.context is None else self.context(x.mean(dim=(2, 3)))
+    def _overall(self, x: Tensor, wishes: Conditions) -> Tensor | None:  # (N, width)
+        """What is wished of the whole picture, as one vector; zeros for pictures of which nothing is."""
+        wished = []
         if wishes.histogram is not None:
-            given = (wishes.histogram.sum(dim=1, keepdim=True) > 0).to(vector.dtype)
+            given = (wishes.histogram.sum(dim=1, keepdim=True) > 0).to(x.dtype)
             # A uniform histogram has entries near 1/313; the network should see numbers near 1.
-            vector = vector + given * self.histogram(wishes.histogram * NUM_BINS)
+            wished.append(given * self.histogram(wishes.histogram * NUM_BINS))
         if wishes.saturation is not None:
-            given = (wishes.saturation >= 0).to(vector.dtype)
-            vector = vector + given * self.saturation(wishes.saturation)
-        return vector
+            given = (wishes.saturation >= 0).to(x.dtype)
+            wished.append(given * self.saturation(wishes.saturation))
+        if wishes.palette is not None and self.steering is not None:
+            wished.append(self.steering.palette(wishes.palette))
+        return sum(wished) if wished else None
+
+
+class Steering(nn.Module):
+    """What makes wishes reach every depth of the decoder; all of it begins as nothing at all.
+
+    Zhang, Zhu et al. 2017 tell hints at the input alone, to a trunk of 34 million parameters. A narrow
+    pretrained encoder carries them badly: told at strides 32 to 8 as well, a point reaches its surroundings.
+    """
+
+    def __init__(self, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        self.hints = nn.ModuleList(nn.Conv2d(3, width, 3, 1, 1, bias=False) for width in widths[:-1])
+        self.colour = nn.Sequential(nn.Linear(3, widths[0]), nn.ReLU(inplace=True))
+        self.mixed = nn.Linear(widths[0], widths[0], bias=False)
+        self.again = nn.Linear(widths[0], widths[-1], bias=False)
+        for layer in (*self.hints, self.mixed, self.again):
+            nn.init.zeros_(layer.weight)
+
+    def palette(self, palette: Tensor) -> Tensor:
+        """(N, 5, 3) Lab in any order -> (N, width); zeros where all of a picture's entries are zero."""
+        scaled = palette / palette.new_tensor([100.0, 110.0, 110.0])
+        given = (palette.flatten(1).abs().sum(1, keepdim=True) > 0).to(palette.dtype)
+        return given * self.mixed(self.colour(scaled).mean(1))
 
 
 def _global_branch(inputs: int, width: int) -> nn.Sequential:

@@ -56,7 +56,7 @@ def open_vectors() -> WordVectors:
     try:
         words = read_strings((folder / _WORDS).read_bytes())
         table = np.load(folder / _VECTORS, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:  # EOFError: numpy, of an empty file
         raise UserError(f"{folder}: the word vectors cannot be read ({error}); install them again") from error
     if table.shape != (len(words), SIZE):
         raise UserError(

@@ -9,24 +9,30 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..config import Loss
+from ..config import Loss, Optimizer
 from ..losses.adversarial import discriminator_loss, generator_loss, r1_penalty
 from ..losses.classification import soft_cross_entropy
 from ..losses.perceptual import PerceptualLoss
 from ..losses.pixel import l1, mse, smooth_l1
 from ..models.contract import Conditions, Prediction
 from .batch import Batch
-from .optim import Precision, descend
+from .optim import Precision, descend, set_rate
 
 
 @dataclass
 class Networks:
-    """Both players with their optimizers."""
+    """Both players with their optimizers; no discriminator where no phase of a run trains one."""
 
     generator: nn.Module
-    discriminator: nn.Module
+    discriminator: nn.Module | None
     generator_optimizer: torch.optim.Optimizer
-    discriminator_optimizer: torch.optim.Optimizer
+    discriminator_optimizer: torch.optim.Optimizer | None
+
+    def set_rates(self, settings: Optimizer, factor: float) -> None:
+        """Learning rates of the config times ``factor``."""
+        set_rate(self.generator_optimizer, settings.learning_rate * factor)
+        if self.discriminator_optimizer is not None:
+            set_rate(self.discriminator_optimizer, settings.discriminator_rate * factor)
 
 
 class GanStep:

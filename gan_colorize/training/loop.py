@@ -15,7 +15,7 @@ from ..signals import stop_on_signals
 from .checkpoints import Keeper, check_best_by
 from .ema import Average
 from .guard import Guard
-from .optim import Precision, rate_factor, set_rate
+from .optim import Precision, rate_factor
 from .runlog import RunLog
 from .state import Progress, RunState
 from .task import begin_phase, create_task
@@ -64,8 +64,7 @@ def train(config: Config, data: object, folder: Path, device: str, resume: bool,
             for batch in task.batches(phase, progress.images):
                 factor = rate_factor(config.optimizer, phase, progress.images - first, progress.images)
                 rate = progress.rate * factor
-                set_rate(players.generator_optimizer, config.optimizer.learning_rate * rate)
-                set_rate(players.discriminator_optimizer, config.optimizer.discriminator_rate * rate)
+                players.set_rates(config.optimizer, rate)
                 # What layers draw (stochastic depth) must follow from the position, or resuming would differ.
                 torch.manual_seed(config.run.seed * 1_000_003 + batch.position)
                 terms = task.step(batch, phase.train)

@@ -30,7 +30,7 @@ _SAMPLES = 4
 
 
 class PaletteStep:
-    """Losses of Bahng et al. 2018, section 4.2: distance to the palette, divergence of the states' Gaussians
+    """Losses of Bahng et al. 2018 for palettes: distance to the palette, divergence of the states' Gaussians
     from the standard one, and the discriminator's opinion; and the energy score.
 
     Distance alone wants one cautious palette for each text, whatever is drawn; the energy score wants

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..config import Config
-from ..data.folder import open_sources
+from ..data.folder import evenly_spread, open_sources
 from ..data.loader import load_validation, validation_split
 from ..data.scan import Scan, scan_source
 from ..devices import usable_cores
@@ -62,8 +62,7 @@ def prepare_data(
     size = config.data.validation_size
     if validation:
         held_source = open_sources(validation)
-        count = min(config.data.validation_images, len(held_source))
-        indices = np.linspace(0, len(held_source) - 1, count).round().astype(int)
+        indices = evenly_spread(len(held_source), config.data.validation_images)
         pictures = load_validation(held_source, indices, size)
         train_indices = scan.kept
     else:

@@ -59,7 +59,7 @@ class RunState:
 
     def _parts(self) -> dict[str, Any]:
         players = self.networks
-        return {
+        parts = {
             "generator": players.generator,
             "discriminator": players.discriminator,
             "generator_optimizer": players.generator_optimizer,
@@ -67,6 +67,7 @@ class RunState:
             "average": self.average.model,
             "scaler": self.step.scaler,
         }
+        return {name: part for name, part in parts.items() if part is not None}
 
     def state_dict(self) -> dict[str, Any]:
         """Plain containers, tensors and numbers only: what ``torch.load(weights_only=True)`` accepts."""
@@ -76,6 +77,8 @@ class RunState:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Put everything back, progress included. Moments come from the state, settings from the config."""
         for name, part in self._parts().items():
+            if name.startswith("discriminator") and name not in state:  # of a run that had none so far
+                continue
             if not state[name]:  # the scaler of a run that began in a precision which needs none
                 continue
             settings = [_settings(group) for group in getattr(part, "param_groups", [])]

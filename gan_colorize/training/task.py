@@ -93,12 +93,18 @@ def _find(name: str) -> Any:
     return import_module(f".{name}_task", __package__).TASK
 
 
-def check_run(config: Config, device: str, init: Path | None) -> None:
+def check_run(config: Config, device: str, init: Path | None, begins: bool = False) -> list[str]:
     """Whatever of a config can be wrong without looking at the data, told before hours of scanning begin.
 
+    Args:
+        begins: a run begins now; then the pretrained weights that it starts from are fetched as well.
+
+    Returns:
+        What may be so and is hardly meant, a line each.
+
     Raises:
-        UserError: unknown networks or options, weights that do not fit, a precision or a measure that this
-            machine lacks.
+        UserError: unknown networks or options, weights that do not fit or are not to be had, a precision or
+            a measure that this machine lacks.
     """
     from .checkpoints import check_best_by
 
@@ -113,13 +119,23 @@ def check_run(config: Config, device: str, init: Path | None) -> None:
                 f"phases[{index}].crop_size: {phase.crop_size} is too small for discriminator "
                 f"{discriminator.name} with its options, which needs {smallest}"
             )
+    check_best_by(config)
     if init is not None:
         _load_weights(generator, init)
-    check_best_by(config)
+    elif config.model.pretrained_encoder and begins:
+        _load_pretrained(generator)
+    never_learn = {name for name, part in generator.named_modules() if getattr(part, "never_learns", False)}
+    if never_learn and init is None and not config.model.pretrained_encoder:
+        return [
+            f"model.pretrained_encoder: false leaves {min(never_learn)} of {generator.name} at random "
+            "numbers for good, for it is never trained; set it to true"
+        ]
+    return []
 
 
 def create_networks(config: Config, device: torch.device, resume: bool, init: Path | None) -> Networks:
-    """Generator and discriminator of a config with their optimizers; weights from ``init`` if given."""
+    """Generator and, where a phase trains it, discriminator of a config with their optimizers; weights from
+    ``init`` if given."""
     from .gan_step import Networks
 
     generator = create_model(config.model.name, config.model.options)
@@ -128,17 +144,18 @@ def create_networks(config: Config, device: torch.device, resume: bool, init: Pa
         _load_weights(generator, init)
     elif config.model.pretrained_encoder and not resume:
         _load_pretrained(generator)
-    discriminator = create_discriminator(config.discriminator.name, config.discriminator.options)
-    for network in (generator, discriminator):
-        network.to(device=device, memory_format=torch.channels_last)
+    generator.to(device=device, memory_format=torch.channels_last)
     settings = config.optimizer
+    optimizer = adamw(
+        generator, settings.learning_rate, settings.betas, settings.weight_decay, settings.encoder_rate
+    )
+    if all(phase.train == "generator" for phase in config.phases):
+        return Networks(generator, None, optimizer, None)
+    discriminator = create_discriminator(config.discriminator.name, config.discriminator.options)
+    discriminator.to(device=device, memory_format=torch.channels_last)
+    betas = settings.discriminator_betas
     return Networks(
-        generator,
-        discriminator,
-        adamw(
-            generator, settings.learning_rate, settings.betas, settings.weight_decay, settings.encoder_rate
-        ),
-        adamw(discriminator, settings.discriminator_rate, settings.discriminator_betas, 0.0),
+        generator, discriminator, optimizer, adamw(discriminator, settings.discriminator_rate, betas, 0.0)
     )
 
 
@@ -166,6 +183,10 @@ def _load_weights(generator: nn.Module, weights: Path) -> None:
 
     source = load_model(weights)
     try:
-        generator.load_state_dict(source.state_dict())
-    except RuntimeError as error:
+        missing, surplus = generator.load_state_dict(source.state_dict(), strict=False)
+    except RuntimeError as error:  # a tensor of another shape
         raise UserError(f"--init {weights}: does not fit the network in model.options") from error
+    silent = tuple(f"{part}." for part in getattr(generator, "silent_at_first", ()))
+    missing = [name for name in missing if not name.startswith(silent)]
+    if source.name != generator.name or missing or surplus:
+        raise UserError(f"--init {weights}: does not fit the network in model.options")

@@ -39,7 +39,7 @@ def levels(path):
 
 
 def report():
-    return json.loads(Path("out", "colorize-report.json").read_text(encoding="utf-8"))
+    return json.loads(Path("out", "denoise-report.json").read_text(encoding="utf-8"))
 
 
 def test_a_folder_tree_is_restored_and_reported(denoise, work, grey_files):
@@ -50,6 +50,7 @@ def test_a_folder_tree_is_restored_and_reported(denoise, work, grey_files):
     for name in ("a.png", "deep/b.png"):
         expected = np.clip(levels(Path("in", name)) - 10, 0, 255)
         assert np.array_equal(levels(Path("out", name)), expected)
+    assert not list(Path("out").rglob("colorize-report.json"))
     entry = report()["files"][0]
     assert entry["status"] == "restored" and entry["outputs"] == [{"path": "a.png"}]
     assert entry["size"] == [70, 50] and len(entry["model_sha256"]) == 64
@@ -63,6 +64,16 @@ def test_results_that_exist_are_kept_skipped_or_replaced(denoise, work, grey_fil
     assert "0 restored, 1 skipped" in denoise("a.png", "--output", "out", "--skip-existing").stdout
     assert "1 restored" in denoise("a.png", "--output", "out", "--overwrite").stdout
     assert denoise("a.png", "--output", "out", "--overwrite", "--skip-existing").exit_code == 2
+
+
+def test_reports_carry_the_commands_name_and_keep_results_from_being_inputs(denoise, work, grey_files):
+    grey_files("in/a.png")
+    assert denoise("in/a.png", "--output", "one.png").exit_code == 0
+    assert Path("one.denoise-report.json").is_file()
+    assert denoise("in", "--output", "in/first").exit_code == 0
+    result = denoise("in", "--output", "in/second")
+    assert result.exit_code == 0 and "1 restored" in result.stdout
+    assert "in/first: left out, it has the results of an earlier run" in result.stderr
 
 
 def test_a_broken_file_costs_one_line(denoise, work, grey_files):

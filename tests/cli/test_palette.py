@@ -11,7 +11,7 @@ from PIL import Image
 from gan_colorize.inference.batch import colour_files
 from gan_colorize.inference.palettes import PaletteDrawer, named_palette, palette_wish
 from gan_colorize.inference.predictor import Predictor
-from gan_colorize.models import Conditions, create_model
+from gan_colorize.models import create_model
 from gan_colorize.zoo.checkpoint import DEFAULT_PALETTES, save_model
 
 HEX = "0123456789abcdef"
@@ -86,7 +86,9 @@ def test_json_and_picture(palette, work):
     [
         ([""], "holds no word"),
         (["?! ..."], "holds no word"),
-        (["qqq zzz"], "no word of 'qqq zzz' is known"),
+        (["qqq zzz"], "no word of 'qqq zzz' is known; try English ones"),
+        (["\N{CYRILLIC SMALL LETTER EM}\N{CYRILLIC SMALL LETTER O}"], "is known; try English ones"),
+        (["x" * 100_000], f"no word of '{'x' * 57}...' is known"),
         (["sea", "--model", "none.safetensors"], "model not found: none.safetensors"),
     ],
 )
@@ -101,6 +103,31 @@ def test_without_the_vectors_the_trained_words_are_enough(run, drawer, no_word_v
     assert run("palette", "deep sea", "--model", drawer).exit_code == 0
     result = run("palette", "ocean", "--model", drawer)
     assert result.exit_code == 1 and "pip install 'gan_colorize[text]'" in result.stderr
+
+
+def test_of_a_long_text_the_beginning_is_read(palette):
+    """The longest text of the training data has eleven words."""
+    read = "autumn sea deep forest " * 2 + "sea deep sea"
+    result = palette(read + ", forest " * 20_000, "--seed", "2")
+    assert result.stderr == "Warning: only the first 11 words are read, 20,000 are left out\n"
+    beginning = palette(read, "--seed", "2")
+    assert beginning.stderr == "" and colours_of(beginning) == colours_of(result)
+    assert colours_of(palette("forest " + read, "--seed", "2")) != colours_of(result)
+
+
+def test_pictures_are_not_replaced_unasked(palette, work):
+    Path("p.png").write_bytes(b"mine")
+    result = palette("sea", "--output", "p.png")
+    assert result.exit_code == 1 and result.stdout == ""
+    assert result.stderr == "Error: --output p.png: exists; add --overwrite or name another picture\n"
+    assert Path("p.png").read_bytes() == b"mine"
+    assert palette("sea", "--output", "p.png", "--overwrite").exit_code == 0
+    with Image.open("p.png") as picture:
+        assert picture.format == "PNG"
+    Path("folder.png").mkdir()
+    for output in ("folder.png", "p.png/below.png"):
+        result = palette("sea", "--output", output)
+        assert result.exit_code == 1 and len(result.stderr.splitlines()) == 1, result.stderr
 
 
 def test_other_mistakes(run, drawer, weights, grey_files, work):
@@ -177,8 +204,11 @@ def test_black_is_a_wish_as_well():
 
 
 def test_views_hear_the_palette_and_photographs_of_a_batch_share_it(listener, grey_files, work):
+    from gan_colorize.data.image_io import read_rgb8
+    from gan_colorize.inference.colorizer import Colorizer
     from gan_colorize.inference.plan import Job
     from gan_colorize.inference.predictor import Settings
+    from gan_colorize.inference.wishes import Wishes
     from gan_colorize.zoo.checkpoint import load_model
 
     model, wish = load_model(listener), palette_wish(named_palette(["c01010"]))
@@ -194,10 +224,14 @@ def test_views_hear_the_palette_and_photographs_of_a_batch_share_it(listener, gr
     torch.testing.assert_close(both, (plain + flipped.flip(-1)) / 2, rtol=1e-4, atol=1e-3)
 
     grey_files("a.png", "b.png", "c.png")
-    jobs = [Job(Path(f"{k}.png"), [Path(f"out-{k}.png")], None) for k in "abc"]
-    done = list(colour_files(single, jobs, Settings(), conditions=wish, batch_size=2))
+    wishes = Wishes(palette=("c01010",))
+    jobs = [Job(Path(f"{k}.png"), [Path(f"out-{k}.png")], wishes=wishes) for k in "abc"]
+    done = list(colour_files(single, jobs, Settings(), batch_size=2))
     assert [one.status for one in done] == ["coloured"] * 3
-    assert isinstance(wish, Conditions) and wish.palette.shape == (1, 5, 3)
+    for k in "abc":
+        alone = Colorizer(model, "cpu", "fp32").open(f"{k}.png")
+        alone.set_palette(["c01010"])
+        assert np.abs(alone.predict().rgb8.astype(int) - read_rgb8(f"out-{k}.png")).max() <= 1
 
 
 @pytest.mark.skipif(not DEFAULT_PALETTES.is_file(), reason="no shipped weights")

@@ -108,6 +108,38 @@ def test_a_wrong_network_is_told_before_the_photographs_are_read(pictures, tmp_p
     assert not (tmp_path / "run").exists()
 
 
+def test_missing_pretrained_weights_are_told_before_the_photographs_are_read(pictures, tmp_path, monkeypatch):
+    import torchvision
+
+    from gan_colorize.training.colorize_task import ColorizeTask
+
+    monkeypatch.setattr(ColorizeTask, "prepare", lambda *arguments: pytest.fail("looked at the data"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
+
+    def offline(*arguments, **options):
+        raise OSError("no network")
+
+    monkeypatch.setattr(torchvision.models._api, "load_state_dict_from_url", offline)
+    for model in (["model.options.encoder=mobilenet_v2"], ["model.name=wallner", "model.options.width=4"]):
+        overrides = [*model, "model.pretrained_encoder=true"]
+        chosen = [piece for override in overrides for piece in ("--set", override)]
+        start = ["--data", pictures, "--output", tmp_path / "run", "--device", "cpu", *chosen]
+        one_line(run(*start), "mobilenet_v2", "neither cached", "model.pretrained_encoder=false")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("network", "warned"), [("wallner", True), ("dahl", False)])
+def test_a_recogniser_of_random_numbers_is_warned_of(network, warned, tmp_path, monkeypatch):
+    """Wallner's is never trained; Dahl's trunk learns with the rest."""
+    options = ["--set", f"model.name={network}", "--set", "model.options.width=4"]
+    result = run("--dry-run", "--device", "cpu", *options)
+    line = "Warning: model.pretrained_encoder: false leaves recogniser of wallner at random "
+    assert result.exit_code == 0 and (line in result.stderr) == warned
+    assert ("Warning" in result.stderr) == warned
+    result = run("--dry-run", "--device", "cpu", *options, "--set", "model.pretrained_encoder=true")
+    assert result.exit_code == 0 and result.stderr == "", "a dry run fetches nothing"
+
+
 def test_bad_device(pictures, tmp_path):
     one_line(run("--data", pictures, "--output", tmp_path / "run", "--device", "abacus"), "--device abacus")
 

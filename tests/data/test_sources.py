@@ -9,8 +9,16 @@ from pathlib import Path
 import pytest
 import webdataset
 
-from gan_colorize.data.folder import open_source, open_sources
+from gan_colorize.data.folder import evenly_spread, open_source, open_sources
 from gan_colorize.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("total", "count", "chosen"),
+    [(10, 4, [0, 3, 6, 9]), (3, 7, [0, 1, 2]), (5, 1, [0]), (101, 3, [0, 50, 100]), (6, 5, [0, 1, 2, 4, 5])],
+)
+def test_evenly_spread(total: int, count: int, chosen: list[int]) -> None:
+    assert evenly_spread(total, count) == chosen
 
 
 def names(source: object) -> list[str]:

@@ -74,6 +74,9 @@ def test_centre_crop() -> None:
     image = ramp(200, 100)
     assert np.array_equal(centre_crop(image, 100), image[:, 50:150])
     assert np.array_equal(centre_crop(ramp(50, 80), 50), ramp(50, 80)[15:65])
+    # An odd remainder is cut in whole pixels, and nothing is blurred.
+    noise = np.random.default_rng(0).integers(0, 256, (60, 65, 3), np.uint8)
+    assert np.array_equal(centre_crop(noise, 60), noise[:, 2:62])
 
 
 @pytest.fixture

@@ -56,6 +56,13 @@ def test_damaged_files_are_named(tmp_path, monkeypatch):
     (tmp_path / "glove_6B_index.parquet").write_bytes(b"PAR1 no parquet PAR1")
     with pytest.raises(UserError, match=r"cannot be read.*install them again"):
         open_vectors()
+    monkeypatch.setattr(vectors, "read_strings", lambda data: ["sea"])
+    (tmp_path / "glove_6B_50d_emb.npy").write_bytes(b"")
+    with pytest.raises(UserError, match=r"cannot be read.*install them again"):
+        open_vectors()
+    np.save(tmp_path / "glove_6B_50d_emb.npy", np.zeros((2, 50)))
+    with pytest.raises(UserError, match=r"1 words, but vectors of shape \(2, 50\); install them again"):
+        open_vectors()
 
 
 def test_the_published_vectors():

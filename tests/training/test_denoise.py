@@ -148,6 +148,8 @@ def test_a_run_leaves_what_it_promises_and_restores(config, pictures, tmp_path):
     assert lines[-1]["validation_psnr"] > lines[-1]["validation_noisy_psnr"] + 2
     assert any("mse" in line and "classification" not in line for line in records(folder))
     assert len(list((folder / "samples").glob("*.jpg"))) == 4
+    state = torch.load(folder / "last" / "state.pt", weights_only=True)
+    assert not [key for key in state if key.startswith("discriminator")], "nothing here trains one"
     assert (folder / "model.safetensors").is_file()
 
 

@@ -175,6 +175,20 @@ def test_a_disk_that_is_really_full_is_told_in_one_line(config, small_disk):
     assert (small_disk / "state.pt").read_bytes() == b"older"
 
 
+def test_a_run_without_a_discriminator_goes_on_with_one(config, pictures, tmp_path):
+    whole = config.phases
+    config.phases = whole[:1]
+    folder = tmp_path / "run"
+    run(config, pictures, folder)
+    before = torch.load(folder / "last" / "state.pt", weights_only=True)
+    assert not [key for key in before if key.startswith("discriminator")]
+    config.phases = whole
+    run(config, pictures, folder, resume=True)
+    after = torch.load(folder / "last" / "state.pt", weights_only=True)
+    assert after["discriminator"] and after["discriminator_optimizer"]["state"]
+    assert after["progress"]["images"] == 80
+
+
 def test_a_run_goes_on_in_a_precision_that_scales_its_gradients(config, tmp_path):
     def whole(dtype):
         networks = create_networks(config, torch.device("cpu"), False, None)

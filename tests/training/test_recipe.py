@@ -125,7 +125,7 @@ def test_saved_model_is_the_average(config, run):
 
 def test_both_players_follow_the_schedule(config, run, monkeypatch):
     seen = []
-    monkeypatch.setattr(loop, "set_rate", lambda optimizer, rate: seen.append(rate))
+    monkeypatch.setattr(gan_step, "set_rate", lambda optimizer, rate: seen.append(rate))
     config.optimizer.warmup_images = 0
     config.phases = [Phase("both", 32, 64, 4, learning_rate=1.0, final_rate=0.0)]
     run(config)

@@ -1,0 +1,23 @@
+"""The folder that --output names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import UserError
+from ..files import check_writable
+
+
+def make_output(folder: Path) -> None:
+    """Make the folder that --output names, and see that files can be put into it.
+
+    Raises:
+        UserError: it is a file, or cannot be made or written to.
+    """
+    if folder.is_file():
+        raise UserError(f"--output {folder}: is a file; name a folder")
+    try:
+        check_writable(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+    except (UserError, OSError) as error:
+        raise UserError(f"--output {folder}: {error}") from error
