@@ -1,13 +1,8 @@
-"""What a person wishes of the colours of one photograph, and the JSON file that keeps it.
-
-The file is what ``colorize --hints`` reads and what the editor saves; README.md describes it.
-"""
+"""The JSON file of wishes: what ``colorize --hints`` reads and the editor saves; README.md describes it."""
 
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +10,21 @@ from ..color.bins import NUM_BINS
 from ..color.palette import COLOURS, hex_to_ab, parse_hex
 from ..errors import UserError
 from ..files import atomic_path
+from .wish_types import Hint, Reference, Wishes
+
+__all__ = [
+    "FORMAT",
+    "SUFFIX",
+    "VERSION",
+    "Hint",
+    "Reference",
+    "Wishes",
+    "hint_from_json",
+    "read_wishes",
+    "wishes_from_json",
+    "wishes_to_json",
+    "write_wishes",
+]
 
 FORMAT, VERSION = "gan_colorize-project", 1
 SUFFIX = ".hints.json"
@@ -25,88 +35,7 @@ _KEYS = {
     "format", "version", "photo", "hints", "palette", "text", "text_seed", "reference", "temperature",
     "saturation", "seed",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Hint:
-    """A colour at a place: one point, or a stroke through several.
-
-    points: (x, y) in pixels of the photograph as it is shown; (0, 0) is the corner of the first pixel, whose
-        centre is (0.5, 0.5).
-    radius: of the brush, in the same pixels, above 0.
-    ab:     the colour's a and b of CIE Lab (D65); lightness is the photograph's own.
-    """
-
-    points: tuple[tuple[float, float], ...]
-    radius: float
-    ab: tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Reference:
-    """The colours of another picture: (bin, share) for those of the 313 bins that it has, together 1, and its
-    mean HSV saturation 0..1."""
-
-    histogram: tuple[tuple[int, float], ...]
-    saturation: float
-    name: str = ""
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """All that is wished of one photograph; the empty one means automatic colouring.
-
-    palette:     one to five colours in hexadecimal without #, or None.
-    text:        what a palette is drawn for when none is named; text_seed is the draw's.
-    temperature, saturation, seed: as in :class:`~gan_colorize.inference.predictor.Settings`; None is the
-        model's own, and no sample.
-    size:        (width, height) of the photograph that the hints were placed on, if known.
-    """
-
-    hints: tuple[Hint, ...] = ()
-    palette: tuple[str, ...] | None = None
-    text: str | None = None
-    text_seed: int = 0
-    reference: Reference | None = None
-    temperature: float | None = None
-    saturation: float | None = None
-    seed: int | None = None
-    size: tuple[int, int] | None = None
-
-    def without_hints(self) -> Wishes:
-        """What is wished of the whole picture."""
-        return replace(self, hints=(), size=None)
-
-    def fitted(self, width: int, height: int, where: str) -> Wishes:
-        """These wishes for a photograph of that size: hints placed on a copy of another size are scaled.
-
-        Raises:
-            UserError: the copy had another shape, or a hint lies outside the photograph.
-        """
-        hints = self.hints
-        if self.size and self.size != (width, height):
-            across, down = width / self.size[0], height / self.size[1]
-            # half a pixel of rounding on either side of the smaller copy
-            if abs(across / down - 1) > 1 / min(*self.size, width, height):
-                raise UserError(
-                    f"{where}: its hints are for a photograph of {self.size[0]}x{self.size[1]}; this one has "
-                    f"{width}x{height}, another shape"
-                )
-            scale = math.sqrt(across * down)
-            hints = tuple(
-                Hint(tuple((x * across, y * down) for x, y in hint.points), hint.radius * scale, hint.ab)
-                for hint in hints
-            )
-        for number, hint in enumerate(hints, 1):
-            for x, y in hint.points if len(hint.points) == 1 else ():
-                if not (0 <= x <= width and 0 <= y <= height):
-                    raise UserError(
-                        f"{where}: hint {number} at ({x:g}, {y:g}) lies outside the photograph "
-                        f"({width}x{height})"
-                    )
-            if not any(0 <= x <= width and 0 <= y <= height for x, y in hint.points):
-                raise UserError(f"{where}: hint {number}, a stroke, lies wholly outside the photograph")
-        return replace(self, hints=hints, size=(width, height))
+_BINS = {str(index): index for index in range(NUM_BINS)}
 
 
 def read_wishes(path: str | Path) -> Wishes:
@@ -115,13 +44,16 @@ def read_wishes(path: str | Path) -> Wishes:
     Raises:
         UserError: the file cannot be read or holds something else; one line that says what.
     """
-    path = Path(path)
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise UserError(f"{path}: is too large for a file of hints (over {LARGEST_FILE:,} bytes)")
-        data = json.loads(path.read_text(encoding="utf-8-sig"))
+        with Path(path).open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    if len(content) > LARGEST_FILE:
+        raise UserError(f"{path}: is too large for a file of hints (over {LARGEST_FILE:,} bytes)")
+    try:
+        text = content.decode("utf-8-sig")
+        data = json.loads(text, object_pairs_hook=_no_key_twice, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: is no file of hints (not JSON: {str(error)[:80]})") from error
     return wishes_from_json(data, str(path))
@@ -164,31 +96,28 @@ def wishes_from_json(data: Any, where: str) -> Wishes:
     check = _Checker(where)
     data = check.keys(data, _KEYS, "the file")
     if data.get("format", FORMAT) != FORMAT:
-        check.fail(f"is of the format {data['format']!r}, not {FORMAT!r}")
-    if data.get("version", VERSION) != VERSION:
-        check.fail(f"has version {data['version']!r}; this release reads {VERSION}")
-    size = None
-    if data.get("photo") is not None:
-        photo = check.keys(data["photo"], {"name", "width", "height", "sha256"}, "photo")
-        if "width" in photo or "height" in photo:
-            size = tuple(int(check.number(photo.get(k), f"photo.{k}", 1, 1e6)) for k in ("width", "height"))
+        check.fail(f"is of the format {_short(data['format'])}, not {FORMAT!r}")
+    if check.whole(data.get("version", VERSION), "version") != VERSION:
+        check.fail(f"has version {_short(data['version'])}; this release reads {VERSION}")
     hints = tuple(check.hint(one, f"hints[{i}]") for i, one in enumerate(check.list(data, "hints")))
     if sum(len(hint.points) for hint in hints) > MOST_POINTS:
         check.fail(f"more than {MOST_POINTS:,} points")
-    text = data.get("text")
-    if text is not None and not isinstance(text, str):
-        check.fail(f"text: {text!r} is no text")
     return Wishes(
         hints=hints,
         palette=check.palette(data.get("palette")),
-        text=text,
+        text=check.text(data.get("text"), "text"),
         text_seed=check.whole(data.get("text_seed"), "text_seed") or 0,
         reference=check.reference(data.get("reference")),
         temperature=check.maybe(data.get("temperature"), "temperature", 0.01, 10),
         saturation=check.maybe(data.get("saturation"), "saturation", 0, 4),
         seed=check.whole(data.get("seed"), "seed"),
-        size=size,
+        size=check.size(data.get("photo")),
     )
+
+
+def hint_from_json(value: Any, what: str) -> Hint:
+    """One hint, as it stands in the list of a file; ``what`` is what errors call it."""
+    return _Checker("").hint(value, what)
 
 
 def _hint_to_json(hint: Hint) -> dict[str, Any]:
@@ -205,14 +134,14 @@ class _Checker:
         self.where = where
 
     def fail(self, problem: str) -> None:
-        raise UserError(f"{self.where}: {problem}")
+        raise UserError(f"{self.where}: {problem}" if self.where else problem)
 
     def keys(self, value: Any, known: set[str], what: str) -> dict[str, Any]:
         if not isinstance(value, dict):
             self.fail(f"{what} must be an object in braces, not {_short(value)}")
         for key in value:
             if key not in known:
-                self.fail(f"unknown key {key!r} in {what}; known are {', '.join(sorted(known))}")
+                self.fail(f"unknown key {_short(key)} in {what}; known are {', '.join(sorted(known))}")
         return value
 
     def list(self, data: dict[str, Any], key: str) -> list[Any]:
@@ -230,12 +159,30 @@ class _Checker:
     def maybe(self, value: Any, what: str, least: float, most: float) -> float | None:
         return None if value is None else self.number(value, what, least, most)
 
-    def whole(self, value: Any, what: str) -> int | None:
+    def whole(self, value: Any, what: str, least: int = 0, most: int = 2**63 - 1) -> int | None:
         if value is None:
             return None
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
-            self.fail(f"{what}: {_short(value)} is no whole number from 0 to 2^63 - 1")
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            limit = "2^63 - 1" if most == 2**63 - 1 else f"{most:,}"
+            self.fail(f"{what}: {_short(value)} is no whole number from {least} to {limit}")
         return value
+
+    def text(self, value: Any, what: str) -> str | None:
+        if value is not None and not isinstance(value, str):
+            self.fail(f"{what}: {_short(value)} is no text")
+        return value
+
+    def size(self, photo: Any) -> tuple[int, int] | None:
+        """(width, height) of the photograph."""
+        if photo is None:
+            return None
+        photo = self.keys(photo, {"name", "width", "height", "sha256"}, "photo")
+        for key in ("name", "sha256"):
+            self.text(photo.get(key), f"photo.{key}")
+        width, height = (self.whole(photo.get(key), f"photo.{key}", 1, 10**6) for key in ("width", "height"))
+        if (width is None) != (height is None):
+            self.fail("photo: needs both width and height, or neither")
+        return None if width is None else (width, height)
 
     def hint(self, value: Any, what: str) -> Hint:
         value = self.keys(value, {"x", "y", "points", "radius", "color", "ab"}, what)
@@ -263,21 +210,24 @@ class _Checker:
             if not isinstance(ab, list) or len(ab) != 2:
                 self.fail(f"{what}.ab must be two numbers in brackets")
             return tuple(self.number(v, f"{what}.ab", -_AB_LIMIT, _AB_LIMIT) for v in ab)
+        return hex_to_ab(self.hexadecimal(value["color"], f"{what}.color"))
+
+    def hexadecimal(self, value: Any, what: str) -> str:
+        """A colour such as "#3a7d44" -> "3a7d44"."""
         try:
-            return hex_to_ab(str(value["color"]))
-        except ValueError as error:
-            self.fail(f"{what}.color: {error}")
+            if not isinstance(value, str):
+                raise ValueError
+            parse_hex([value])
+        except ValueError:
+            self.fail(f'{what}: {_short(value)} is no colour; one looks like "#a1b2c3"')
+        return value.strip().removeprefix("#")
 
     def palette(self, value: Any) -> tuple[str, ...] | None:
         if value is None:
             return None
         if not isinstance(value, list) or not 1 <= len(value) <= COLOURS:
             self.fail(f"palette must be a list of one to {COLOURS} colours")
-        try:
-            parse_hex([str(one) for one in value])
-        except ValueError as error:
-            self.fail(f"palette: {error}")
-        return tuple(str(one).strip().removeprefix("#") for one in value)
+        return tuple(self.hexadecimal(one, "palette") for one in value)
 
     def reference(self, value: Any) -> Reference | None:
         if value is None:
@@ -288,15 +238,35 @@ class _Checker:
             self.fail("reference.histogram must map numbers of bins to shares")
         histogram = {}
         for key, share in shares.items():
-            if not (key.isascii() and key.isdigit() and int(key) < NUM_BINS):
-                self.fail(f"reference.histogram: {key!r} is no bin; they are 0 to {NUM_BINS - 1}")
-            histogram[int(key)] = self.number(share, f"reference.histogram[{key}]", 0, 1)
+            if key not in _BINS:
+                self.fail(f"reference.histogram: {_short(key)} is no bin; they are 0 to {NUM_BINS - 1}")
+            histogram[_BINS[key]] = self.number(share, f"reference.histogram[{key}]", 0, 1)
         total = sum(histogram.values())
         if not 0.99 <= total <= 1.01:
             self.fail(f"reference.histogram: its shares sum to {total:.3f}, not to 1")
         saturation = self.number(value.get("saturation"), "reference.saturation", 0, 1)
-        return Reference(tuple(histogram.items()), saturation, str(value.get("name", ""))[:200])
+        name = self.text(value.get("name"), "reference.name") or ""
+        return Reference(tuple(histogram.items()), saturation, name[:200])
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, whose second value of a key would take the place of the first in silence."""
+    data = dict(pairs)
+    if len(data) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {_short(next(key for key in keys if keys.count(key) > 1))} comes twice")
+    return data
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number")
 
 
 def _short(value: Any) -> str:
-    return "nothing" if value is None else repr(value)[:60]
+    """A value of JSON for an error's one line."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict | list):  # of any depth
+        return "an object" if isinstance(value, dict) else "a list"
+    text = repr(value[:60]) if isinstance(value, str) else repr(value)
+    return text if len(text) <= 70 else f"{text[:67]}..."
