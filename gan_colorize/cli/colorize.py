@@ -10,11 +10,12 @@ from click.core import ParameterSource
 
 from ..signals import stop_on_signals
 from .run_files import check_existing, file_options, plan_files, result_options, run_files, take_results
-from .steer import steer, steering_options, wishes_of
+from .steer import check_wishes, steer, steering_options, wishes_of
 
 if TYPE_CHECKING:
     from ..inference.plan import Job
     from ..inference.report import RunReport
+    from ..inference.wishes import Wishes
     from .progress import Progress
 
 
@@ -99,8 +100,10 @@ def command(
         confidence=confidence,
     )
     steer(plan, hints, wishes)
+    # a seed that was not given is that of the file of hints, if it has one
+    chosen = settings | {"seed": seed if samples and given is ParameterSource.COMMANDLINE else None}
     run_files(
-        plan, report, lambda shown: _colour(plan.jobs, report, shown, settings, network, asked, quality)
+        plan, report, lambda shown: _colour(plan.jobs, report, shown, chosen, network, wishes, asked, quality)
     )
 
 
@@ -110,36 +113,36 @@ def _colour(
     progress: Progress,
     settings: dict[str, Any],
     network: dict[str, Any],
+    wishes: Wishes | None,
     asked: dict[str, Any],
     quality: int,
 ) -> None:
     from ..devices import choose_device
     from ..inference.batch import colour_files
     from ..inference.predictor import Predictor, Settings
-    from ..inference.steering import check_takes, settings_of
+    from ..inference.steering import settings_of
     from ..zoo.checkpoint import file_hash, load_model, resolve_model
 
     path = resolve_model(network["model"])
     model = load_model(path)
     device = choose_device(network["device"])
     predictor = Predictor(model, device, network["precision"], network["views"])
+    drawn = Settings(**settings)
+    predictor.check(drawn)
     for job in jobs:
         if job.wishes is not None:
-            check_takes(model.name, predictor.contract, job.wishes, _where(job, asked))
+            check_wishes(predictor, job, drawn, asked)
     if asked["text"]:
         progress.say(f"palette for {asked['text']!r}: {','.join(asked['palette'])}")
-    drawn = Settings(**settings)
-    common = next((job.wishes for job in jobs if job.wishes is not None), None)
-    wishes = drawn if common is None else settings_of(common.without_hints(), drawn)
-    predictor.check(wishes)
+    common = drawn if wishes is None else settings_of(wishes, drawn)
     report.about_model(
         path,
         file_hash(path),
         model.metadata,
         device=str(predictor.device),
         precision=str(predictor.dtype).removeprefix("torch."),
-        temperature=predictor.temperature_of(wishes),
-        saturation=predictor.saturation_of(wishes),
+        temperature=predictor.temperature_of(common),
+        saturation=predictor.saturation_of(common),
         working_size=predictor.size,
     )
     progress.start()
@@ -154,13 +157,3 @@ def _colour(
             stop=stop,
         )
         take_results(results, report, progress, stop)
-
-
-def _where(job: Job, asked: dict[str, Any]) -> str:
-    """What a wish that cannot be met came from."""
-    if job.hints_file is not None:
-        return str(job.hints_file)
-    options = ("text", "palette", "reference")
-    return " and ".join(
-        f"--{name}" for name in options if asked[name] and not (name == "palette" and asked["text"])
-    )

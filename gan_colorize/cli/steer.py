@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from functools import cache
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import UserError
+from ..files import is_file, is_folder
 
 if TYPE_CHECKING:
+    from ..inference.palettes import PaletteDrawer
     from ..inference.plan import Job, Plan
+    from ..inference.predictor import Predictor, Settings
     from ..inference.wishes import Wishes
 
 _OPTIONS = (
@@ -70,16 +74,16 @@ def steer(plan: Plan, hints: Path | None, wishes: Wishes | None) -> None:
         UserError: ``hints`` is not there, or is one file for several photographs.
     """
     files = {} if hints is None else _hints_files(plan, hints)
-    kept = []
+    kept, drawer = [], cache(_palette_drawer)  # loaded for the first file that needs it
     for job in plan.jobs:
         try:
-            kept.append(_steered(job, files.get(job.source), wishes))
+            kept.append(_steered(job, files.get(job.source), wishes, drawer))
         except UserError as error:
             plan.failures.append((str(job.source), str(error)))
     plan.jobs[:] = kept
 
 
-def _steered(job: Job, file: Path | None, wishes: Wishes | None) -> Job:
+def _steered(job: Job, file: Path | None, wishes: Wishes | None, drawer: Callable[[], PaletteDrawer]) -> Job:
     if file is None:
         return job if wishes is None else replace(job, wishes=wishes)
     from ..inference.steering import with_drawn_palette
@@ -90,17 +94,48 @@ def _steered(job: Job, file: Path | None, wishes: Wishes | None) -> Job:
         own = replace(own, palette=wishes.palette, text=wishes.text, text_seed=wishes.text_seed)
     if wishes is not None and wishes.reference is not None:
         own = replace(own, reference=wishes.reference)
-    own, warning = with_drawn_palette(own)
-    if warning:
-        click.echo(f"Warning: {file}: {warning}", err=True)
+    if own.text is not None and own.palette is None:
+        try:
+            own, warning = with_drawn_palette(own, drawer())
+        except UserError as error:
+            raise UserError(f"{file}: {error}") from error
+        if warning:
+            click.echo(f"Warning: {file}: {warning}", err=True)
     return replace(job, wishes=own, hints_file=file)
+
+
+def _palette_drawer() -> PaletteDrawer:
+    from ..inference.palettes import PaletteDrawer
+
+    return PaletteDrawer()
+
+
+def check_wishes(predictor: Predictor, job: Job, settings: Settings, asked: dict[str, Any]) -> None:
+    """Raise a UserError for wishes of a job that the network cannot meet; it names the file or the options.
+
+    asked: the options --palette, --text and --reference as they were given.
+    """
+    from ..inference.steering import check_takes, settings_of
+
+    where = str(job.hints_file)
+    if job.hints_file is None:
+        options = [name for name in ("text", "palette", "reference") if asked[name]]
+        if asked["text"]:  # which the palette was drawn for
+            options.remove("palette")
+        where = " and ".join(f"--{name}" for name in options)
+    check_takes(predictor.name, predictor.contract, job.wishes, where)
+    if job.hints_file is not None:
+        try:
+            predictor.check(settings_of(job.wishes, settings))
+        except UserError as error:
+            raise UserError(f"{where}: its seed wishes for a sample, but {error}") from error
 
 
 def _hints_files(plan: Plan, hints: Path) -> dict[Path, Path]:
     """Files of hints by the photograph that they are for."""
     from ..inference.wishes import SUFFIX
 
-    if hints.is_file():
+    if is_file(hints):
         count = len(plan.jobs) + len(plan.skipped) + len(plan.failures)
         if count > 1:
             raise UserError(
@@ -108,26 +143,31 @@ def _hints_files(plan: Plan, hints: Path) -> dict[Path, Path]:
                 f"NAME{SUFFIX} for each of those that have hints"
             )
         return {job.source: hints for job in plan.jobs}
-    if not hints.is_dir():
+    if not is_folder(hints):
         raise UserError(f"--hints {hints}: not found; name a file of hints or a folder of NAME{SUFFIX}")
     found = {}
     for job in plan.jobs:
-        own = job.relative or Path(job.source.name)
-        names = (own.with_name(own.name + SUFFIX), own.with_name(own.stem + SUFFIX))  # of a.jpg and a.png
-        for name in names:
-            if (hints / name).is_file():
+        for name in _names(job, SUFFIX):
+            if is_file(hints / name):
                 found[job.source] = hints / name
                 break
     if plan.jobs and not found:
-        example = plan.jobs[0].source.stem + SUFFIX
+        example = _names(plan.jobs[0], SUFFIX)[1]
         raise UserError(f"--hints {hints}: has none for these photographs; they would be called {example}")
-    _tell_unused(hints.rglob(f"*{SUFFIX}"), {*found.values()}, plan)
+    _tell_unused(hints.rglob(f"*{SUFFIX}"), {*found.values()}, plan, SUFFIX)
     return found
 
 
-def _tell_unused(files: Iterable[Path], used: set[Path], plan: Plan) -> None:
+def _names(job: Job, suffix: str) -> tuple[PurePath, PurePath]:
+    """What the hints of a photograph may be called, the first where a.jpg and a.png are different ones."""
+    own = job.relative or PurePath(job.source.name)
+    return own.with_name(own.name + suffix), own.with_name(own.stem + suffix)
+
+
+def _tell_unused(files: Iterable[Path], used: set[Path], plan: Plan, suffix: str) -> None:
     # of photographs that are done already, hints may well be there
-    done = {source.stem for source in plan.skipped} | {Path(source).stem for source, _ in plan.failures}
+    done = [*map(PurePath, plan.skipped), *(PurePath(source) for source, _ in plan.failures)]
+    names = {stem + suffix for photograph in done for stem in (photograph.name, photograph.stem)}
     for file in sorted(set(files) - used):
-        if file.name.split(".")[0] not in {stem.split(".")[0] for stem in done}:
+        if file.name not in names:
             click.echo(f"Warning: {file}: no photograph for these hints", err=True)

@@ -35,6 +35,8 @@ class FileResult:
     """What became of one file.
 
     status: "coloured" (or what else was done), "failed" or "not tried"; size and seen are (width, height).
+    hints: the file of hints that was followed. drawn: temperature, saturation and seed (of the first sample,
+    or None) of the colourings; None where they are those of the run.
     """
 
     source: Path
@@ -45,12 +47,15 @@ class FileResult:
     seen: tuple[int, int] | None = None
     warnings: list[str] = field(default_factory=list)
     error: str | None = None
+    hints: Path | None = None
+    drawn: dict[str, float | int | None] | None = None
 
 
 @dataclass
 class _Item:
     """A photograph on its way; ``pixels`` is what it counts for in the memory budget. ``key``: photographs of
-    one key may share a pass of the network; ``told`` and ``settings`` are then the same for all."""
+    one key may share a pass of the network; ``told`` and ``settings`` are then the same for all. One that is
+    ``alone`` shares its pass with none."""
 
     job: Job
     pixels: int
@@ -61,6 +66,7 @@ class _Item:
     told: steering.Told = steering.NOTHING
     settings: Settings | None = None
     key: tuple[Any, ...] = ()
+    alone: bool = False
 
 
 def colour_files(
@@ -112,6 +118,7 @@ class _Pipeline:
         # Not of samples: who shares a pass depends on chance, and with it the last bit in float32.
         pair_or_one = 2 if len(jobs) >= 4 * workers and not settings.samples else 1
         self.batch_size = batch_size or (pair_or_one if on_cpu else 16)
+        self.samples_alone = on_cpu and not batch_size
         # One thread each even for a single photograph: a second one costs a fifth more CPU time in waiting.
         self.pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
         self.network = self.pool if on_cpu else ThreadPoolExecutor(1)
@@ -196,8 +203,7 @@ class _Pipeline:
             yield self._failed(item, future.exception())
             return
         self.buckets[item.key].append(item)
-        # one with hints of its own has no companions to wait for
-        if item.told.hints or len(self.buckets[item.key]) >= self.batch_size:
+        if item.alone or len(self.buckets[item.key]) >= self.batch_size:
             self._submit_predict(item.key)
 
     def _after_predict(self, items: list[_Item], future: Future) -> Iterator[FileResult]:
@@ -246,8 +252,18 @@ class _Pipeline:
         wishes = wishes.fitted(width, height, str(item.job.hints_file or item.job.source))
         item.settings = steering.settings_of(wishes, self.settings)
         item.told = steering.tell(wishes, (height, width), item.seen, self.predictor.contract)
-        if item.told.hints:
+        # One with hints of its own has no companions; nor has one of which a sample is wished.
+        item.alone = item.told.hints is not None or (self.samples_alone and item.settings.samples > 0)
+        if item.alone:
             item.key = (*item.key, id(item))
+        item.result.hints = item.job.hints_file
+        if item.job.hints_file is not None:
+            settings, predictor = item.settings, self.predictor
+            item.result.drawn = {
+                "temperature": predictor.temperature_of(settings),
+                "saturation": predictor.saturation_of(settings),
+                "seed": settings.first_seed if settings.samples else None,
+            }
 
     def _predict(self, items: list[_Item]) -> list[Chroma | BaseException]:
         started = time.perf_counter()

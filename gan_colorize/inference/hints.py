@@ -45,23 +45,31 @@ def _segment(
     seen: tuple[int, int],
 ) -> None:
     """Paint every pixel within ``radius`` of the line from start to end, both (x, y)."""
-    low = np.floor(np.minimum(start, end) - radius).astype(int)
-    high = np.ceil(np.maximum(start, end) + radius).astype(int)
-    left, top = np.maximum(low, 0)
-    right, bottom = np.minimum(high, (seen[1] - 1, seen[0] - 1))
+    along = end - start
+    length = float(along @ along)
+    last = np.array((seen[1] - 1, seen[0] - 1))
+    if radius < 1 and not length:
+        _point(told, start, ab, last)
+        return
+    # cut before they are whole numbers: what a brush as wide as a thousand photographs reaches are none
+    left, top = np.clip(np.floor(np.minimum(start, end) - radius), 0, last + 1).astype(int)
+    right, bottom = np.clip(np.ceil(np.maximum(start, end) + radius), -1, last).astype(int)
     if left > right or top > bottom:
         return
     y, x = np.mgrid[top : bottom + 1, left : right + 1].astype(np.float64)
-    along = end - start
-    length = float(along @ along)
     share = (
         0.0 if not length else np.clip(((x - start[0]) * along[0] + (y - start[1]) * along[1]) / length, 0, 1)
     )
     # A hair more than half a pixel's diagonal reaches a pixel wherever in it the line runs.
     reach = max(radius, math.sqrt(0.5) + 1e-6) if radius < 1 else radius
     distance = np.hypot(x - start[0] - share * along[0], y - start[1] - share * along[1])
-    inside = distance <= reach
-    if radius < 1 and not length:  # a fine point colours one pixel, the nearest
-        inside = distance == distance.min()
     region = told[:, top : bottom + 1, left : right + 1]
-    region[:, inside] = np.array([[ab[0]], [ab[1]], [1.0]], np.float32)
+    region[:, distance <= reach] = np.array([[ab[0]], [ab[1]], [1.0]], np.float32)
+
+
+def _point(told: np.ndarray, place: np.ndarray, ab: tuple[float, float], last: np.ndarray) -> None:
+    """Paint the one pixel in which a fine point lies; the far border belongs to the last."""
+    column, row = np.floor(place + 0.5)
+    column, row = (end if at == end + 1 else at for at, end in zip((column, row), last, strict=True))
+    if 0 <= column <= last[0] and 0 <= row <= last[1]:
+        told[:, int(row), int(column)] = (*ab, 1.0)

@@ -31,15 +31,20 @@ class Settings:
         distribution as it was learned).
     saturation: factor on the chroma; None is the model's own, but 1 for samples.
     samples:    0 for the annealed mean, else how many different colourings.
-    seed:       of the first sample, 0 to LARGEST_SEED; the others count up from it.
+    seed:       of the first sample, 0 to LARGEST_SEED; the others count up from it; None is 0.
     confidence: also return how sure the network is.
     """
 
     temperature: float | None = None
     samples: int = 0
-    seed: int = 0
+    seed: int | None = None
     confidence: bool = False
     saturation: float | None = None
+
+    @property
+    def first_seed(self) -> int:
+        """Of the first sample."""
+        return self.seed or 0
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,7 @@ class Predictor:
             raise UserError(f"--temperature {settings.temperature:g}: must lie between 0.01 and 10")
         if settings.saturation is not None and not 0.0 <= settings.saturation <= 4.0:
             raise UserError(f"--saturation {settings.saturation:g}: must lie between 0 and 4")
-        if not 0 <= settings.seed <= LARGEST_SEED:
+        if not 0 <= settings.first_seed <= LARGEST_SEED:
             raise UserError(f"--seed {settings.seed}: must lie between 0 and {LARGEST_SEED}")
         if self.contract.returns != "distribution" and (settings.samples or settings.confidence):
             option = "--samples" if settings.samples else "--confidence"
@@ -210,9 +215,9 @@ class Predictor:
         possible = decode.mask_impossible(
             logits.float(), F.avg_pool2d(lightness, self.contract.output_stride)
         )
-        temperature = self.temperature_of(settings)
+        temperature, seed = self.temperature_of(settings), settings.first_seed
         return [
-            torch.cat([decode.sample(one[None], settings.seed + offset, temperature) for one in possible])
+            torch.cat([decode.sample(one[None], seed + offset, temperature) for one in possible])
             for offset in range(settings.samples)
         ]
 

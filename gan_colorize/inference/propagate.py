@@ -23,6 +23,8 @@ _LIGHTNESS, _CHROMA = 12.0, 12.0
 # Variance of what is told, in the unit of the spread of differences: 0 would meet every hint exactly, and
 # overshoot where two that contradict each other are neighbours.
 _NOISE = 0.02
+# Cells that are looked at together: some 12 MB with the most hints.
+_BLOCK = 2048
 # Beyond this many cells with hints, an even choice of them: the equations grow with the third power.
 _MOST = 1500
 
@@ -57,20 +59,26 @@ def meet_hints(
     near = cells.reshape(2, -1)
     like = np.concatenate([light[None] / _LIGHTNESS, coarse / _CHROMA]).reshape(3, -1).astype(np.float32)
     index = rows * light.shape[1] + columns
-    kernel = _kernel(near, like, index)  # (h*w, n)
     difference = wanted - coarse.reshape(2, -1)[:, index]  # (2, n)
-    covariance = kernel[index].astype(np.float64) + _NOISE * np.eye(len(index))
-    weights = np.linalg.solve(covariance, difference.T.astype(np.float64))
-    spread = (kernel @ weights.astype(np.float32)).T.reshape(2, *light.shape)
+    hinted = near[:, index], like[:, index]
+    covariance = _kernel(hinted, hinted).astype(np.float64) + _NOISE * np.eye(len(index))
+    weights = np.linalg.solve(covariance, difference.T.astype(np.float64)).astype(np.float32)  # (n, 2)
+    spread = np.concatenate(
+        [
+            _kernel((near[:, start : start + _BLOCK], like[:, start : start + _BLOCK]), hinted) @ weights
+            for start in range(0, near.shape[1], _BLOCK)
+        ]
+    )
+    spread = np.ascontiguousarray(spread.T).reshape(2, *light.shape)
     if stride != CELL:
         spread = _resized(spread, ab.shape[1:])
     return (ab + spread).astype(np.float32)
 
 
-def _kernel(near: np.ndarray, like: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """How alike every cell is to those of ``index``: (cells, n)."""
-    exponent = -np.sqrt(_squared(near, near[:, index]))
-    exponent -= 0.5 * _squared(like, like[:, index])
+def _kernel(cells: tuple[np.ndarray, np.ndarray], hinted: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """How alike cells, given as (near, like), are to those with hints: (cells, n)."""
+    exponent = -np.sqrt(_squared(cells[0], hinted[0]))
+    exponent -= 0.5 * _squared(cells[1], hinted[1])
     return np.exp(exponent, out=exponent)
 
 

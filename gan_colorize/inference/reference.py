@@ -32,7 +32,13 @@ def reference_of(source: Path | str | bytes | np.ndarray, name: str = "") -> Ref
     """
     if isinstance(source, str | Path):
         name = name or Path(source).name
-    rgb8 = source if isinstance(source, np.ndarray) else read_rgb8(source, _SIDE)
+    if isinstance(source, np.ndarray):
+        if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3 or 0 in source.shape:
+            found = f"{source.dtype} {source.shape}"
+            raise UserError(f"{name or 'the reference'}: must be (H, W, 3) of uint8; got {found}")
+        rgb8 = source
+    else:
+        rgb8 = read_rgb8(source, _SIDE)
     picture = Image.fromarray(rgb8)
     shrink = min(1.0, _SIDE / min(picture.size))
     width, height = (max(4, round(side * shrink / 4) * 4) for side in picture.size)

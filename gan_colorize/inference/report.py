@@ -64,9 +64,10 @@ class RunReport:
             _entry(
                 str(result.source),
                 result.status,
-                outputs=[self._output(index, path) for index, path in enumerate(result.outputs)] or None,
+                outputs=[self._output(index, result) for index in range(len(result.outputs))] or None,
                 model_sha256=self.model.get("sha256"),
                 settings=self.settings,
+                hints=None if result.hints is None else str(result.hints),
                 seconds=round(result.seconds, 4),
                 size=result.size,
                 network_saw=result.seen,
@@ -111,13 +112,16 @@ class RunReport:
         # ASCII, for file names need not be valid Unicode
         save_bytes(self.path, json.dumps(content, indent=2).encode() + b"\n")
 
-    def _output(self, index: int, path: Path) -> dict[str, Any]:
+    def _output(self, index: int, result: FileResult) -> dict[str, Any]:
         """A result's path, and how a colouring was drawn (what follows the colourings is a map)."""
-        told: dict[str, Any] = {"path": Path(os.path.relpath(path, self.path.parent)).as_posix()}
+        path = os.path.relpath(result.outputs[index], self.path.parent)
+        told: dict[str, Any] = {"path": Path(path).as_posix()}
         samples = self.settings.get("samples")
         if samples is not None and index < max(1, samples):
-            told |= {key: self.model.get(key) for key in ("temperature", "saturation")}
-            told["seed"] = self.settings["seed"] + index if samples else None
+            how = result.drawn or {**self.model, "seed": self.settings["seed"] if samples else None}
+            told |= {key: how.get(key) for key in ("temperature", "saturation", "seed")}
+            if told["seed"] is not None:
+                told["seed"] += index
         return told
 
     def _all(self) -> list[dict[str, Any]]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..color.palette import hex_to_ab
 from ..data.image_io import Photo
 from ..errors import UserError
 from ..models.contract import Conditions, Prediction
@@ -21,7 +21,7 @@ from .reference import reference_of
 from .result import Result, confidence_map, notices
 from .suggest import COUNT, Suggestion, suggest
 from .upsample import enlarge, render
-from .wishes import Hint, Wishes
+from .wishes import Hint, Wishes, hint_from_json
 from .working_size import shrink
 
 # Of a brush, as a share of the photograph's shorter side, when none is named.
@@ -73,6 +73,9 @@ class Session:
             x, y: in pixels of the photograph, (0, 0) is its corner.
             color: hexadecimal ("#3a7d44", of which only a and b count) or (a, b).
             radius: in pixels; None is a fiftieth of the shorter side.
+
+        Raises:
+            UserError: what is no colour or no radius, or a place outside the photograph.
         """
         return self.add_stroke([(x, y)], color, radius)
 
@@ -83,14 +86,9 @@ class Session:
         radius: float | None = None,
     ) -> int:
         """Wish a colour along a line through points; as :meth:`add_hint`."""
-        try:
-            ab = hex_to_ab(color) if isinstance(color, str) else (float(color[0]), float(color[1]))
-        except ValueError as error:
-            raise UserError(f"hint: {error}") from error
-        radius = _RADIUS * min(self.lightness.shape) if radius is None else float(radius)
-        if not radius > 0 or not points:
-            raise UserError("hint: needs a point, and a radius above 0")
-        hint = Hint(tuple((float(x), float(y)) for x, y in points), radius, ab)
+        radius = max(_RADIUS * min(self.lightness.shape), 0.5) if radius is None else radius
+        paint = {"color": color} if isinstance(color, str) else {"ab": _plain(color)}
+        hint = hint_from_json({"points": _plain(points), "radius": _plain(radius), **paint}, "hint")
         self.wish(replace(self.wishes, hints=(*self.wishes.hints, hint)), "hint")
         return len(self.wishes.hints) - 1
 
@@ -151,24 +149,24 @@ class Session:
         """Colour the photograph.
 
         Args:
-            temperature: of the distribution; None is the model's own.
-            saturation: factor on the chroma; None is the model's own, and 1 for samples and with
-                ``conditions``, a palette or a reference, which are to be met as they are.
-            seed: draw a sample with this seed; None for the annealed mean.
+            temperature: of the distribution; None is what is wished, else the model's own.
+            saturation: factor on the chroma; None is what is wished, else the model's own, and 1 for samples
+                and with ``conditions``, a palette or a reference, which are to be met as they are.
+            seed: draw a sample with this seed; None is what is wished, else the annealed mean.
             confidence: also return the map of how sure the network is.
             conditions: what the network is told, as tensors, in place of ``self.wishes``; for a batch of one,
                 hint planes have the size of ``self.seen.plane``. The network runs again only when they are
                 another object than the last time.
         """
-        settings = Settings(temperature, 0 if seed is None else 1, seed or 0, confidence, saturation)
+        settings = Settings(temperature, 0 if seed is None else 1, seed, confidence, saturation)
         if conditions is None:
             return self._result(self._chroma(settings))
         if saturation is None:
             settings = replace(settings, saturation=1.0)
         self._predictor.check(settings)
         if conditions is not self._conditions:
-            self._conditions, self._told_of = conditions, None
-            self._prediction = self._predictor.predict([self.seen], conditions)
+            prediction = self._predictor.predict([self.seen], conditions)
+            self._prediction, self._conditions, self._told_of = prediction, conditions, None
         (chroma,) = self._predictor.decode(self._prediction, [self.seen], settings)
         return self._result(chroma)
 
@@ -217,9 +215,10 @@ class Session:
         wishes = self.wishes = steering.with_drawn_palette(self.wishes)[0]
         telling = (wishes.hints, wishes.palette, wishes.reference)
         if self._prediction is None or self._told_of != telling:
-            self._told = steering.tell(wishes, self.lightness.shape, self.seen, self._predictor.contract)
-            self._prediction = steering.predict(self._predictor, [self.seen], self._told)
-            self._told_of, self._conditions = telling, None
+            told = steering.tell(wishes, self.lightness.shape, self.seen, self._predictor.contract)
+            # kept together or not at all: memory may run out in between
+            self._prediction = steering.predict(self._predictor, [self.seen], told)
+            self._told, self._told_of, self._conditions = told, telling, None
         return self._prediction
 
     def _chroma(self, settings: Settings) -> Chroma:
@@ -247,3 +246,10 @@ class Session:
             shape = max(1, round(height * scale)), max(1, round(width * scale))
             self._small = {largest_side: shrink(self.lightness, shape)}
         return self._small[largest_side]
+
+
+def _plain(values: Any) -> Any:
+    """Numbers and sequences of them, numpy's included, as the types that a file of JSON would give."""
+    if isinstance(values, np.ndarray | np.generic):
+        return values.tolist()
+    return [_plain(value) for value in values] if isinstance(values, list | tuple) else values

@@ -101,8 +101,8 @@ def settings_of(wishes: Wishes, settings: Settings) -> Settings:
             # Colours that were named are to be met as they are. Hints are met without that, and the rest of
             # the photograph must not pale for the first of them.
             settings = replace(settings, saturation=1.0)
-    if not settings.samples and wishes.seed is not None:
-        settings = replace(settings, samples=1, seed=wishes.seed)
+    if settings.seed is None and wishes.seed is not None:
+        settings = replace(settings, samples=settings.samples or 1, seed=wishes.seed)
     return settings
 
 

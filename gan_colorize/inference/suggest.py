@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -55,13 +55,18 @@ def suggest(logits: Tensor, lightness: float, count: int = COUNT) -> list[Sugges
         ab = (centres[members] * weight[:, None]).sum(0) / weight.sum()
         found.append((float(shares[members].sum()), ab))
     found.sort(key=lambda one: -one[0])
-    return [_suggestion(ab, share, lightness) for share, ab in found]
+    # near black and white the screen shows several as one
+    looks: dict[tuple[int, int, int], Suggestion] = {}
+    for share, ab in found:
+        rgb8 = _shown(ab, lightness)
+        first = looks.get(rgb8, Suggestion((round(float(ab[0]), 2), round(float(ab[1]), 2)), rgb8, 0.0))
+        looks[rgb8] = replace(first, probability=first.probability + share)
+    return sorted(looks.values(), key=lambda one: -one.probability)
 
 
-def _suggestion(ab: np.ndarray, share: float, lightness: float) -> Suggestion:
+def _shown(ab: np.ndarray, lightness: float) -> tuple[int, int, int]:
     plane = np.full((1, 1), lightness, np.float32)
-    rgb8 = lab_to_rgb8(plane, ab.astype(np.float32).reshape(2, 1, 1))[0, 0]
-    return Suggestion((round(float(ab[0]), 2), round(float(ab[1]), 2)), tuple(rgb8.tolist()), share)
+    return tuple(lab_to_rgb8(plane, ab.astype(np.float32).reshape(2, 1, 1))[0, 0].tolist())
 
 
 def _start(centres: np.ndarray, shares: np.ndarray, flat: np.ndarray, count: int) -> np.ndarray:

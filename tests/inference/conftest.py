@@ -49,3 +49,22 @@ def grey_picture():
         return picture
 
     return make
+
+
+@pytest.fixture(scope="session")
+def tiny_unet():
+    """Options of the smallest U-Net."""
+    return dict(TINY)
+
+
+@pytest.fixture(scope="session")
+def listener():
+    """As ``network``, one that listens to hints, palettes and statistics."""
+    torch.manual_seed(5)
+    model = create_model("unet", TINY | {"steering": True})
+    torch.nn.init.normal_(model.head.weight, std=2.0)
+    told = (*model.steering.hints, model.steering.mixed, model.steering.again)
+    for layer in (*told, model.histogram[-1], model.saturation[-1]):  # which begin at zero
+        torch.nn.init.normal_(layer.weight, std=0.5)
+    model.metadata = {"working_size": "64", "temperature": "0.38"}
+    return model.eval()

@@ -168,7 +168,8 @@ _CHROMIUM = [
 ]
 
 
-@pytest.fixture(scope="session")
+# Of a module, not of the session: as long as Playwright runs, no other test could start an event loop.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """A browser; without Playwright or Chromium the tests that need it are skipped."""
     sync_api = pytest.importorskip(
@@ -184,6 +185,10 @@ def chromium() -> Iterator[Any]:
         started.close()
 
 
+# Seconds until a test gives up waiting; on a machine that is busy with other things a browser is slow.
+_PATIENCE = 90
+
+
 class Driver:
     """What a person does with the editor's page, and what they see.
 
@@ -193,7 +198,7 @@ class Driver:
     def __init__(self, page: Any, screenshots: Path) -> None:
         self.page, self.screenshots = page, screenshots
         self.problems: list[str] = []
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(1000 * _PATIENCE)
         page.on("pageerror", lambda error: self.problems.append(str(error)))
         page.on("console", self._note)
 
@@ -269,9 +274,22 @@ class Driver:
 
     def until(self, condition: str) -> None:
         """Wait for a condition in JavaScript; Playwright's own wait is stopped by the content policy."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + _PATIENCE
         while not self.page.evaluate(condition):
             assert time.monotonic() < end, condition
+            self.page.wait_for_timeout(50)
+
+    def see(self, place: tuple[float, float], check: Callable[[tuple[int, ...]], Any]) -> None:
+        """Wait until what the stage shows at a place passes a check of its RGB."""
+        self.see_somewhere([place], check)
+
+    def see_somewhere(
+        self, places: list[tuple[float, float]], check: Callable[[tuple[int, ...]], Any]
+    ) -> None:
+        """Wait until one of the places passes."""
+        end = time.monotonic() + _PATIENCE
+        while not any(check(self.pixel(*place)) for place in places):
+            assert time.monotonic() < end
             self.page.wait_for_timeout(50)
 
     def said(self, part: str) -> None:

@@ -50,9 +50,9 @@ def test_from_photograph_to_export(editor, tmp_path):
     shares = [
         int(text.split()[0].strip("<")) for text in page.locator("#suggestions button").all_text_contents()
     ]
-    assert len(shares) == 9
+    assert 4 <= len(shares) <= 9  # nine where so many colours are possible; this place is nearly white
     assert shares == sorted(shares, reverse=True)
-    assert sum(shares) == pytest.approx(100, abs=5)  # nine rounded numbers
+    assert sum(shares) == pytest.approx(100, abs=5)  # rounded numbers
 
     editor.shot("desktop-2-suggestions")
     page.click("#suggestions button:nth-child(2)")
@@ -116,8 +116,7 @@ def test_a_hint_colours_its_place_and_not_the_picture(editor):
     np.testing.assert_allclose(editor.pixel(*elsewhere), apart, atol=12)
     page.focus("#canvas")
     page.keyboard.down("o")
-    page.wait_for_timeout(100)
-    assert np.ptp(editor.pixel(*there)) <= 2  # the original is grey
+    editor.see(there, lambda rgb: np.ptp(rgb) <= 2)  # the original is grey
     page.keyboard.up("o")
 
 
@@ -131,7 +130,6 @@ def test_saved_project_is_reopened(editor, tmp_path):
     assert saved["format"] == "gan_colorize-project"
     page.keyboard.press("Delete")
     editor.hints(0)
-    page.wait_for_timeout(400)  # the page writes down what it has
 
     page.reload()
     page.locator("body[data-ready]").wait_for()

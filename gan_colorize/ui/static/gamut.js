@@ -1,15 +1,14 @@
 // The colour map: the ab plane at one lightness, of which only what a screen can show is there to choose.
 
-import { abOf, isPossible, labToRgb, nearestPossible, toHex } from "./lab.js";
+import { abOf, labToRgb, nearestPossible, rgbToLab, toHex } from "./lab.js";
 
-const LARGEST = 110; // of |a| and |b| in sRGB, rounded up
 const CELL = 2; // CSS pixels that share one computed colour
-const SCAN = 2.5; // ab units between the places that are tried for the map's extent
+const SMALLEST = 8; // ab units: near black and white hardly any colours are possible
 const SOFT = 5; // 8-bit levels outside sRGB over which the map's edge fades
 
 export class Gamut extends EventTarget {
   #lightness = 60;
-  #range = LARGEST; // ab units from the centre to the nearer edge of the canvas
+  #range = 110; // ab units from the centre to the nearer edge of the canvas
   #paint = null;
   #dots = [];
   #plane = null; // the coloured part, drawn once a lightness
@@ -79,14 +78,8 @@ export class Gamut extends EventTarget {
   /** The map is as large as the colours at this lightness allow; grey stays in the middle. */
   #findRange() {
     const wide = this.canvas.clientHeight / this.canvas.clientWidth; // there is more room from left to right
-    let furthest = 8;
-    for (let a = -LARGEST; a <= LARGEST; a += SCAN) {
-      for (let b = -LARGEST; b <= LARGEST; b += SCAN) {
-        const extent = Math.max(Math.abs(a) * wide, Math.abs(b));
-        if (extent > furthest && isPossible(this.#lightness, a, b)) furthest = extent;
-      }
-    }
-    this.#range = (furthest + SCAN) * 1.05;
+    const extents = cornersAt(this.#lightness).map(([a, b]) => Math.max(Math.abs(a) * wide, Math.abs(b)));
+    this.#range = Math.max(SMALLEST, ...extents) * 1.06;
   }
 
   #render() {
@@ -142,4 +135,28 @@ export class Gamut extends EventTarget {
       context.stroke();
     }
   }
+}
+
+/**
+ * [a, b] of the corners of what is possible at a lightness: where it cuts the edges of the RGB cube, along which L
+ * only rises. A search on a grid would miss the thin wedge of yellows near white.
+ */
+function cornersAt(lightness) {
+  const corners = [];
+  for (let edge = 0; edge < 12; edge += 1) {
+    const at = (value) => {
+      const rgb = [edge & 1 ? 255 : 0, edge & 2 ? 255 : 0];
+      rgb.splice(edge >> 2, 0, value);
+      return rgbToLab(rgb);
+    };
+    let [low, high] = [0, 255];
+    if (at(low)[0] > lightness || at(high)[0] < lightness) continue;
+    while (high - low > 0.1) {
+      const middle = (low + high) / 2;
+      if (at(middle)[0] < lightness) low = middle;
+      else high = middle;
+    }
+    corners.push(at(low).slice(1));
+  }
+  return corners;
 }
