@@ -236,16 +236,6 @@ class Driver:
             [name, text],
         )
 
-    def fingers(self) -> Callable[..., Any]:
-        """A function: "touchStart", "touchMove" or "touchEnd", and where the fingers are on the stage."""
-        session = self.page.context.new_cdp_session(self.page)
-
-        def touch(kind: str, *places: tuple[float, float]) -> None:
-            points = [dict(zip("xy", self.at(*place), strict=True)) for place in places]
-            session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-
-        return touch
-
     def at(self, across: float, down: float) -> tuple[float, float]:
         """Window coordinates of a place in shares of the stage; (0.5, 0.5) is the photograph's middle."""
         box = self.page.locator("#canvas").bounding_box()

@@ -188,6 +188,17 @@ def test_what_is_no_photograph_and_no_project(editor, tmp_path):
     editor.problems.clear()
 
 
+def fingers(driver):
+    """A function: "touchStart", "touchMove" or "touchEnd", and where the fingers are on the stage."""
+    session = driver.page.context.new_cdp_session(driver.page)
+
+    def touch(kind, *places):
+        points = [dict(zip("xy", driver.at(*place), strict=True)) for place in places]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    return touch
+
+
 def test_on_a_phone(address, drive, tmp_path):
     driver = drive(viewport={"width": 375, "height": 800}, has_touch=True, device_scale_factor=2).go(address)
     page = driver.page
@@ -217,7 +228,7 @@ def test_on_a_phone(address, drive, tmp_path):
     page.tap("#tab-hints")  # the open one: it folds away
     driver.until(f"document.getElementById('canvas').clientHeight > {stage} + 200")
     zoom = page.locator("#zoom").text_content()
-    touch = driver.fingers()
+    touch = fingers(driver)
     touch("touchStart", (0.4, 0.3), (0.6, 0.3))
     touch("touchMove", (0.3, 0.3), (0.7, 0.3))
     touch("touchEnd")

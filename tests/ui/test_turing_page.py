@@ -1,7 +1,6 @@
 """The Turing test's page in a real browser: six rounds by key, click and touch, a reload, the end."""
 
 import json
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,18 +40,6 @@ new MutationObserver((changes) => {
 """
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[sync_api.Browser]:
-    named = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    with sync_api.sync_playwright() as playwright:
-        try:
-            started = playwright.chromium.launch(executable_path=named, args=["--no-sandbox"])
-        except sync_api.Error as error:
-            pytest.skip(f"no Chromium that starts: {str(error).splitlines()[0]}")
-        yield started
-        started.close()
-
-
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
     return tmp_path / "results.json"
@@ -89,9 +76,9 @@ def problems() -> list[str]:
 
 
 @pytest.fixture
-def page(browser, address: str, problems: list[str]) -> Iterator[sync_api.Page]:
+def page(chromium, address: str, problems: list[str]) -> Iterator[sync_api.Page]:
     """The start page on a phone."""
-    context = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True)
+    context = chromium.new_context(viewport={"width": 360, "height": 740}, has_touch=True)
     context.add_init_script(WATCH)
     opened = context.new_page()
     opened.on("pageerror", lambda error: problems.append(str(error)))

@@ -47,7 +47,9 @@ export class Stage {
     this.#lightness = null;
     if (bitmap) {
       const scale = Math.min(1, GREY_SIDE / Math.max(bitmap.width, bitmap.height));
-      const [width, height] = [bitmap.width, bitmap.height].map((side) => Math.max(1, Math.round(side * scale)));
+      const [width, height] = [bitmap.width, bitmap.height].map((side) =>
+        Math.max(1, Math.round(side * scale)),
+      );
       const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
       context.drawImage(bitmap, 0, 0, width, height);
       this.#lightness = { width, height, data: context.getImageData(0, 0, width, height).data };
@@ -60,7 +62,8 @@ export class Stage {
     const table = this.#lightness;
     if (!table) return 60;
     const { width, height } = this.view.photo;
-    const index = (value, size, count) => Math.min(count - 1, Math.max(0, Math.floor((value / size) * count)));
+    const index = (value, size, count) =>
+      Math.min(count - 1, Math.max(0, Math.floor((value / size) * count)));
     const start = 4 * (index(py, height, table.height) * table.width + index(px, width, table.width));
     return rgbToLab([...table.data.slice(start, start + 3)])[0];
   }
@@ -72,7 +75,9 @@ export class Stage {
     let [best, nearest] = [-1, reach];
     for (let i = hints.length - 1; i >= 0; i -= 1) {
       const points = hints[i].points.map((point) => this.view.toStage(...point));
-      const distance = Math.min(...points.map((point, k) => toSegment([x, y], points[Math.max(0, k - 1)], point)));
+      const distance = Math.min(
+        ...points.map((point, k) => toSegment([x, y], points[Math.max(0, k - 1)], point)),
+      );
       if (distance < nearest) [best, nearest] = [i, distance];
     }
     return best;
@@ -130,7 +135,16 @@ export class Stage {
 
   #mark([x, y], colour, selected) {
     const { context } = this;
-    const rings = selected ? [[MARK + 4, "#000"], [MARK + 3, "#fff"], [MARK, "#000"]] : [[MARK + 1, "#000"], [MARK, "#fff"]];
+    const rings = selected
+      ? [
+          [MARK + 4, "#000"],
+          [MARK + 3, "#fff"],
+          [MARK, "#000"],
+        ]
+      : [
+          [MARK + 1, "#000"],
+          [MARK, "#fff"],
+        ];
     for (const [radius, fill] of [...rings, [MARK - 2, colour]]) {
       context.beginPath();
       context.arc(x, y, radius, 0, 2 * Math.PI);
@@ -151,7 +165,10 @@ export class Stage {
     context.strokeStyle = colour;
     context.stroke();
     context.globalAlpha = 1;
-    for (const [width, style] of [[4, "#000"], [2, "#fff"]]) {
+    for (const [width, style] of [
+      [4, "#000"],
+      [2, "#fff"],
+    ]) {
       context.lineWidth = width;
       context.strokeStyle = style;
       context.stroke();
@@ -164,7 +181,10 @@ export class Stage {
     const { context } = this;
     const [x, y] = this.view.toStage(px, py);
     context.save();
-    for (const [width, style] of [[3, "rgba(0, 0, 0, 0.6)"], [1.5, "#fff"]]) {
+    for (const [width, style] of [
+      [3, "rgba(0, 0, 0, 0.6)"],
+      [1.5, "#fff"],
+    ]) {
       context.beginPath();
       context.setLineDash(dash);
       context.arc(x, y, Math.max(2, radius), 0, 2 * Math.PI);
@@ -178,11 +198,19 @@ export class Stage {
   #crosshair(place, colour) {
     const { context } = this;
     const [x, y] = this.view.toStage(...place).map(Math.round);
-    for (const [width, style] of [[4, "#000"], [2, colour]]) {
+    for (const [width, style] of [
+      [4, "#000"],
+      [2, colour],
+    ]) {
       context.beginPath();
       context.lineWidth = width;
       context.strokeStyle = style;
-      for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+      for (const [dx, dy] of [
+        [1, 0],
+        [-1, 0],
+        [0, 1],
+        [0, -1],
+      ]) {
         context.moveTo(x + 5 * dx, y + 5 * dy);
         context.lineTo(x + 16 * dx, y + 16 * dy);
       }

@@ -171,7 +171,8 @@ export class Colours {
 
   #showSuggestions() {
     const { editor } = this;
-    byId("suggestions-part").hidden = !editor.place || !editor.about.distribution || !this.#suggestions.length;
+    byId("suggestions-part").hidden =
+      !editor.place || !editor.about.distribution || !this.#suggestions.length;
     const items = this.#suggestions.map(({ color, ab, probability }) => ({
       hex: color,
       label: `${nameOf({ ab }, this.lightness)}, ${percent(probability)} likely`,

@@ -15,7 +15,11 @@ export function element(tag, properties = {}, ...children) {
 
 /** A button that shows a colour; `label` is what a screen reader says and the tooltip shows. */
 export function swatchButton(hex, label, onClick, ...children) {
-  const button = element("button", { type: "button", className: "swatch", title: label, "aria-label": label }, ...children);
+  const button = element(
+    "button",
+    { type: "button", className: "swatch", title: label, "aria-label": label },
+    ...children,
+  );
   button.style.backgroundColor = hex;
   button.onclick = onClick;
   return button;

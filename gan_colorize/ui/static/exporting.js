@@ -24,7 +24,10 @@ export class ExportDialog {
   constructor(editor, onExpired) {
     Object.assign(this, { editor, onExpired, dialog: byId("export-dialog") });
     byId("export-format").addEventListener("change", () => this.#showQuality());
-    byId("quality").addEventListener("input", ({ target }) => (byId("quality-value").textContent = target.value));
+    byId("quality").addEventListener(
+      "input",
+      ({ target }) => (byId("quality-value").textContent = target.value),
+    );
     byId("export-start").addEventListener("click", () => this.#export());
     this.dialog.addEventListener("close", () => this.#running?.abort());
   }
@@ -32,7 +35,8 @@ export class ExportDialog {
   open() {
     const { photo } = this.editor;
     const megapixels = ((photo.width * photo.height) / 1e6).toFixed(1);
-    byId("export-size").textContent = `${photo.name}: ${photo.width} × ${photo.height}, ${megapixels} megapixels.`;
+    byId("export-size").textContent =
+      `${photo.name}: ${photo.width} × ${photo.height}, ${megapixels} megapixels.`;
     byId("export-progress").textContent = "";
     byId("export-progress").classList.remove("error");
     this.#showQuality();
@@ -87,7 +91,8 @@ export class ExportDialog {
       if (!this.#running || !doing) return;
       const time = `${Math.round(seconds)} s`;
       if (doing === "export") line.textContent = `Colouring at full size … ${time}`;
-      else line.textContent = `Waiting for other work to end${queued > 1 ? ` (${queued} before this)` : ""} …`;
+      else
+        line.textContent = `Waiting for other work to end${queued > 1 ? ` (${queued} before this)` : ""} …`;
     } catch {
       // the export's own answer will say what is wrong
     }
@@ -99,7 +104,7 @@ async function receive(response, onProgress) {
   const total = Number(response.headers.get("Content-Length"));
   const parts = [];
   let loaded = 0;
-  for (const reader = response.body.getReader(); ; ) {
+  for (const reader = response.body.getReader(); ;) {
     const { done, value } = await reader.read();
     if (done) return new Blob(parts, { type: response.headers.get("Content-Type") ?? "" });
     parts.push(value);

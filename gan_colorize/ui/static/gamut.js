@@ -60,7 +60,9 @@ export class Gamut extends EventTarget {
 
   #key(event) {
     const step = event.shiftKey ? 1 : 4;
-    const [da, db] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key] ?? [0, 0];
+    const [da, db] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[
+      event.key
+    ] ?? [0, 0];
     if (!this.#enabled || (!da && !db)) return;
     event.preventDefault();
     const [a, b] = this.#paint ? abOf(this.#paint) : [0, 0];
@@ -96,7 +98,8 @@ export class Gamut extends EventTarget {
         const b = (height / 2 - (row + 0.5) * CELL) / this.#unit;
         const rgb = labToRgb(this.#lightness, a, b);
         const outside = Math.max(...rgb.map((v) => Math.max(v - 255, -v)));
-        if (outside < SOFT) image.data.set([...rgb, 255 * Math.min(1, 1 - outside / SOFT)], 4 * (row * columns + column));
+        if (outside < SOFT)
+          image.data.set([...rgb, 255 * Math.min(1, 1 - outside / SOFT)], 4 * (row * columns + column));
       }
     }
     context.putImageData(image, 0, 0);
@@ -127,7 +130,10 @@ export class Gamut extends EventTarget {
   }
 
   #circle(context, [x, y], radius, width) {
-    for (const [extra, style] of [[1.5, "#000"], [0, "#fff"]]) {
+    for (const [extra, style] of [
+      [1.5, "#000"],
+      [0, "#fff"],
+    ]) {
       context.beginPath();
       context.arc(x, y, radius, 0, 2 * Math.PI);
       context.lineWidth = width + extra;

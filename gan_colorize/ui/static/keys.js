@@ -24,8 +24,20 @@ export class Keys {
       [null, null, (e) => plain(e, "m"), "hand", true],
       ["[ ]", "Smaller, larger", (e) => plain(e, "["), "smaller", true],
       [null, null, (e) => plain(e, "]"), "larger", true],
-      ["1 … 9", "Take the likely colour of that rank", (e) => /^[1-9]$/.test(e.key) && !e.ctrlKey, "suggestion", true],
-      ["Delete", "Delete the selected hint", (e) => plain(e, "delete") || plain(e, "backspace"), "remove", true],
+      [
+        "1 … 9",
+        "Take the likely colour of that rank",
+        (e) => /^[1-9]$/.test(e.key) && !e.ctrlKey,
+        "suggestion",
+        true,
+      ],
+      [
+        "Delete",
+        "Delete the selected hint",
+        (e) => plain(e, "delete") || plain(e, "backspace"),
+        "remove",
+        true,
+      ],
       [", .", "Select the hint before, after", (e) => plain(e, ","), "previous", true],
       [null, null, (e) => plain(e, "."), "next", true],
       ["Esc", "Let go, select nothing", (e) => e.key === "Escape", "escape", true],
@@ -51,7 +63,9 @@ export class Keys {
 
   #fillHelp() {
     const shown = this.table.filter(([keys]) => keys);
-    byId("keys").append(...shown.flatMap(([keys, text]) => [element("dt", {}, keys), element("dd", {}, text)]));
+    byId("keys").append(
+      ...shown.flatMap(([keys, text]) => [element("dt", {}, keys), element("dd", {}, text)]),
+    );
   }
 
   #press(event) {
@@ -107,5 +121,7 @@ export class Keys {
   }
 }
 
-const ctrl = (event, key) => (event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === key;
-const plain = (event, key) => !event.ctrlKey && !event.metaKey && !event.altKey && event.key.toLowerCase() === key;
+const ctrl = (event, key) =>
+  (event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === key;
+const plain = (event, key) =>
+  !event.ctrlKey && !event.metaKey && !event.altKey && event.key.toLowerCase() === key;

@@ -28,7 +28,10 @@ const backward = (f) => (f > 0.2068966 ? f ** 3 : (f - 16 / 116) / 7.787);
 
 /** [r, g, b] 0..255 -> [L, a, b]. */
 export function rgbToLab(rgb) {
-  const [x, y, z] = multiply(RGB_TO_XYZ, rgb.map((v) => toLinear(v / 255))).map((v, i) => forward(v / WHITE[i]));
+  const [x, y, z] = multiply(
+    RGB_TO_XYZ,
+    rgb.map((v) => toLinear(v / 255)),
+  ).map((v, i) => forward(v / WHITE[i]));
   return [116 * y - 16, 500 * (x - y), 200 * (y - z)];
 }
 
@@ -66,7 +69,16 @@ export function parseHex(text) {
 
 /** [r, g, b] -> "#3a7d44", rounded and clipped. */
 export function toHex(rgb) {
-  return "#" + rgb.map((v) => Math.round(Math.min(255, Math.max(0, v))).toString(16).padStart(2, "0")).join("");
+  return (
+    "#" +
+    rgb
+      .map((v) =>
+        Math.round(Math.min(255, Math.max(0, v)))
+          .toString(16)
+          .padStart(2, "0"),
+      )
+      .join("")
+  );
 }
 
 /** The [a, b] of a hint's {color} or {ab}. */
@@ -82,8 +94,17 @@ export function hexAt(paint, lightness) {
 
 // Names for screen readers and tooltips, by hue angle in the ab plane (degrees).
 const HUES = [
-  [25, "pink"], [48, "red"], [72, "orange"], [105, "yellow"], [130, "yellow-green"], [165, "green"],
-  [215, "teal"], [295, "blue"], [325, "violet"], [345, "magenta"], [361, "pink"],
+  [25, "pink"],
+  [48, "red"],
+  [72, "orange"],
+  [105, "yellow"],
+  [130, "yellow-green"],
+  [165, "green"],
+  [215, "teal"],
+  [295, "blue"],
+  [325, "violet"],
+  [345, "magenta"],
+  [361, "pink"],
 ];
 
 /** A plain English name such as "dark green". */

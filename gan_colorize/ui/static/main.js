@@ -85,7 +85,8 @@ const commands = {
   hand: () => editor.setTool("hand"),
   smaller: () => colours.resize(1 / 1.25),
   larger: () => colours.resize(1.25),
-  suggestion: ({ key }) => byId("suggestions-part").hidden || byId("suggestions").children[Number(key) - 1]?.click(),
+  suggestion: ({ key }) =>
+    byId("suggestions-part").hidden || byId("suggestions").children[Number(key) - 1]?.click(),
   remove: () => (editor.hint ? pointer.remove(editor.selected) : say("Select a hint first.")),
   previous: () => walkHints(-1),
   next: () => walkHints(1),
@@ -105,7 +106,8 @@ const commands = {
   fit: () => view.fit(),
 };
 new Keys({ editor, stage, view, pointer, commands });
-for (const name of ["undo", "redo", "open", "save", "export", "help"]) byId(name).addEventListener("click", commands[name]);
+for (const name of ["undo", "redo", "open", "save", "export", "help"])
+  byId(name).addEventListener("click", commands[name]);
 byId("zoom-in").addEventListener("click", commands.zoomIn);
 byId("zoom-out").addEventListener("click", commands.zoomOut);
 byId("zoom-fit").addEventListener("click", commands.fit);
@@ -127,7 +129,8 @@ window.addEventListener("pagehide", () => storage.save(editor));
 function wireTabs() {
   const list = document.querySelector("[role=tablist]");
   const all = [...list.querySelectorAll("[role=tab]")];
-  const shown = () => all.find((tab) => tab.getAttribute("aria-selected") === "true").getAttribute("aria-controls");
+  const shown = () =>
+    all.find((tab) => tab.getAttribute("aria-selected") === "true").getAttribute("aria-controls");
   const show = (name) => {
     byId("panel").classList.remove("folded");
     for (const tab of all) {
@@ -150,7 +153,10 @@ function wireTabs() {
 }
 
 // whatever goes wrong in a corner of the page, the rest goes on and the person is told
-window.addEventListener("error", (event) => event.message && sayError(new Error(`The page had a problem: ${event.message}`)));
+window.addEventListener(
+  "error",
+  (event) => event.message && sayError(new Error(`The page had a problem: ${event.message}`)),
+);
 window.addEventListener("unhandledrejection", (event) => {
   event.preventDefault();
   if (event.reason?.name !== "AbortError") onError(event.reason ?? new Error("The page had a problem."));

@@ -22,7 +22,9 @@ export class Opening {
   /** A file that was dropped or chosen: a project or a photograph. */
   async open(file) {
     const project = /\.json$/i.test(file.name) || file.type === "application/json";
-    await (project ? this.#openProject(file) : this.#openPhoto(file.name, () => api.openUpload(file, progress), { file }));
+    await (project
+      ? this.#openProject(file)
+      : this.#openPhoto(file.name, () => api.openUpload(file, progress), { file }));
   }
 
   openFromFolder(name) {
@@ -63,7 +65,9 @@ export class Opening {
     const earlier = storage.earlier(photo);
     if (earlier) {
       const run = () => this.editor.apply(earlier.project);
-      return say("You have worked on this photograph before.", { action: { label: "Bring the hints back", run } });
+      return say("You have worked on this photograph before.", {
+        action: { label: "Bring the hints back", run },
+      });
     }
     const click = this.editor.takes("hints") ? " Click a spot to choose its colour." : "";
     return say([`${photo.name} is open.${click}`, ...(warnings ?? [])].join(" "));
@@ -100,7 +104,9 @@ export class Opening {
 
   #refuse(error, file) {
     if (!(error instanceof ProjectError)) return sayError(error);
-    return say(`The project ${file.name} cannot be opened: ${error.message}. Nothing was changed.`, { error: true });
+    return say(`The project ${file.name} cannot be opened: ${error.message}. Nothing was changed.`, {
+      error: true,
+    });
   }
 
   /** After a reload: what was open in this tab. -> whether something is. */
@@ -135,7 +141,8 @@ export class Opening {
     const folder = kept.photo.source?.folder;
     const file = this.#file;
     if (folder && (await this.openFromFolder(folder))) return true;
-    if (file && (await this.#openPhoto(file.name, () => api.openUpload(file, progress), { file }))) return true;
+    if (file && (await this.#openPhoto(file.name, () => api.openUpload(file, progress), { file })))
+      return true;
     this.showStart();
     const text = `The server has closed ${kept.photo.name}. Please open it again: your hints are kept.`;
     say(text, { error: true });

@@ -45,7 +45,10 @@ export class PalettePanel {
     button.disabled = true;
     try {
       const { palettes, warning } = await api.palettes(text, this.#seed, SAMPLES);
-      this.#showFound(palettes.map((palette) => palette.map((code) => toHex(parseHex(code)))), text);
+      this.#showFound(
+        palettes.map((palette) => palette.map((code) => toHex(parseHex(code)))),
+        text,
+      );
       byId("palettes-note").textContent = warning ?? "";
       byId("palettes-note").hidden = !warning;
       button.textContent = "Find others";
@@ -65,7 +68,11 @@ export class PalettePanel {
         return bar;
       });
       const label = `Palette ${index + 1}: ${palette.join(", ")}`;
-      const button = element("button", { type: "button", title: label, "aria-label": label, className: "bars" }, ...bars);
+      const button = element(
+        "button",
+        { type: "button", title: label, "aria-label": label, className: "bars" },
+        ...bars,
+      );
       button.dataset.codes = palette.join();
       button.addEventListener("click", () => {
         this.#set(palette, text);
@@ -81,7 +88,8 @@ export class PalettePanel {
     const input = byId("palette-codes");
     const codes = input.value.split(/[\s,;]+/).filter(Boolean);
     const colours = codes.map(parseHex);
-    if (colours.includes(null)) return say(`“${codes[colours.indexOf(null)]}” is no colour code such as #a1b2c3.`, { error: true });
+    if (colours.includes(null))
+      return say(`“${codes[colours.indexOf(null)]}” is no colour code such as #a1b2c3.`, { error: true });
     if (colours.length > MOST) return say(`A palette has at most ${MOST} colours.`, { error: true });
     return this.#set(colours.map(toHex));
   }
@@ -139,10 +147,21 @@ export class PalettePanel {
       return;
     }
     const fields = palette.map((code, i) => {
-      const input = element("input", { type: "color", value: code, title: code, "aria-label": `Colour ${i + 1}` });
-      input.addEventListener("input", () => this.editor.change({ palette: this.editor.project.palette.with(i, input.value) }));
+      const input = element("input", {
+        type: "color",
+        value: code,
+        title: code,
+        "aria-label": `Colour ${i + 1}`,
+      });
+      input.addEventListener("input", () =>
+        this.editor.change({ palette: this.editor.project.palette.with(i, input.value) }),
+      );
       input.addEventListener("change", () => this.editor.commit());
-      const remove = element("button", { type: "button", className: "remove", title: "Remove", "aria-label": `Remove colour ${i + 1}` }, "×");
+      const remove = element(
+        "button",
+        { type: "button", className: "remove", title: "Remove", "aria-label": `Remove colour ${i + 1}` },
+        "×",
+      );
       remove.addEventListener("click", () => this.#set(palette.filter((_, k) => k !== i)));
       return element("div", {}, input, remove);
     });

@@ -13,7 +13,8 @@ export class Pointer {
   /** say: tells the person something. */
   constructor(stage, editor, view, say) {
     Object.assign(this, { stage, editor, view, say, canvas: stage.canvas });
-    const listen = (kind, handler, options) => this.canvas.addEventListener(kind, handler.bind(this), options);
+    const listen = (kind, handler, options) =>
+      this.canvas.addEventListener(kind, handler.bind(this), options);
     listen("pointerdown", this.#down);
     listen("pointermove", this.#move);
     listen("pointerup", this.#up);
@@ -116,7 +117,8 @@ export class Pointer {
     const [p, q] = this.#pointers.values();
     const now = between(p, q);
     this.view.pan(now.x - gesture.x, now.y - gesture.y);
-    if (gesture.distance > 0 && now.distance > 0) this.view.zoom(now.distance / gesture.distance, now.x, now.y);
+    if (gesture.distance > 0 && now.distance > 0)
+      this.view.zoom(now.distance / gesture.distance, now.x, now.y);
     Object.assign(gesture, now);
   }
 
@@ -187,9 +189,12 @@ export class Pointer {
   addHint(points) {
     const most = this.editor.about?.limits?.hints ?? 500;
     if (!this.editor.takes("hints")) return this.say("The loaded model takes no hints.");
-    if (this.editor.project.hints.length >= most) return this.say(`There are ${most} hints; more are not possible.`);
+    if (this.editor.project.hints.length >= most)
+      return this.say(`There are ${most} hints; more are not possible.`);
     this.editor.addHint(points, this.editor.paint);
-    return this.say(points.length > 1 ? "Stroke added." : "Hint added. Drag it to move it, or choose another colour.");
+    return this.say(
+      points.length > 1 ? "Stroke added." : "Hint added. Drag it to move it, or choose another colour.",
+    );
   }
 
   remove(index) {
@@ -239,9 +244,14 @@ export class Pointer {
     let cursor = "crosshair";
     if (kind === "pan" || (kind === "place" && this.#gesture.moved)) cursor = "grabbing";
     else if (this.#space || this.editor.tool === "hand") cursor = "grab";
-    else if (kind === "hint" || (at && this.stage.hintAt(at.x, at.y, this.#reach(event)) >= 0)) cursor = "move";
+    else if (kind === "hint" || (at && this.stage.hintAt(at.x, at.y, this.#reach(event)) >= 0))
+      cursor = "move";
     this.canvas.style.cursor = cursor;
   }
 }
 
-const between = (p, q) => ({ x: (p.x + q.x) / 2, y: (p.y + q.y) / 2, distance: Math.hypot(p.x - q.x, p.y - q.y) });
+const between = (p, q) => ({
+  x: (p.x + q.x) / 2,
+  y: (p.y + q.y) / 2,
+  distance: Math.hypot(p.x - q.x, p.y - q.y),
+});

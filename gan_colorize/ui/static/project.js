@@ -50,11 +50,13 @@ const isObject = (value) => typeof value === "object" && value !== null && !Arra
 
 function checkKeys(object, known, where) {
   if (!isObject(object)) fail(`${where} is not an object`);
-  for (const key of Object.keys(object)) if (!known.includes(key)) fail(`${where} has an unknown entry "${key}"`);
+  for (const key of Object.keys(object))
+    if (!known.includes(key)) fail(`${where} has an unknown entry "${key}"`);
 }
 
 function number(value, low, high, where) {
-  if (!isNumber(value) || value < low || value > high) fail(`${where} must be a number from ${low} to ${high}`);
+  if (!isNumber(value) || value < low || value > high)
+    fail(`${where} must be a number from ${low} to ${high}`);
   return value;
 }
 
@@ -70,7 +72,8 @@ function hintFromJson(json, where, [across, down]) {
   const pair = (p) => Array.isArray(p) && p.length === 2 && p.every(isNumber);
   if (!Array.isArray(points) || !points.length || !points.every(pair)) fail(`${where} has no place`);
   if ("color" in json === "ab" in json) fail(`${where} needs a color or an ab, not both`);
-  if ("ab" in json && !(pair(json.ab) && json.ab.every((v) => Math.abs(v) <= 128))) fail(`${where}: ab is wrong`);
+  if ("ab" in json && !(pair(json.ab) && json.ab.every((v) => Math.abs(v) <= 128)))
+    fail(`${where}: ab is wrong`);
   const paint = "color" in json ? { color: hex(json.color, `${where}'s color`) } : { ab: [...json.ab] };
   const radius = number(json.radius, 0.1, 1e6, `${where}'s radius`) * Math.sqrt(across * down);
   return { points: points.map(([x, y]) => [x * across, y * down]), radius, ...paint };
@@ -79,7 +82,8 @@ function hintFromJson(json, where, [across, down]) {
 function referenceFromJson(json) {
   checkKeys(json, ["name", "histogram", "saturation"], "the reference");
   if (!isObject(json.histogram)) fail("the reference has no histogram");
-  for (const share of Object.values(json.histogram)) number(share, 0, 1, "a share of the reference's histogram");
+  for (const share of Object.values(json.histogram))
+    number(share, 0, 1, "a share of the reference's histogram");
   return json;
 }
 
@@ -108,7 +112,9 @@ function scalesTo(made, photo) {
   // half a pixel of rounding on either side of the smaller copy
   if (!(Math.abs(across / down - 1) <= 1 / Math.min(made.width, made.height, photo.width, photo.height))) {
     const other = `${made.width} × ${made.height}`;
-    fail(`it was made for a photograph of another shape (${other}; this one is ${photo.width} × ${photo.height})`);
+    fail(
+      `it was made for a photograph of another shape (${other}; this one is ${photo.width} × ${photo.height})`,
+    );
   }
   return [across, down];
 }
@@ -130,7 +136,8 @@ export function fromJson(json, photo, maximum = 500) {
     if (count < 1 || count > 5) fail("its palette must have 1 to 5 colours");
     project.palette = json.palette.map((colour) => hex(colour, "a colour of the palette"));
   }
-  if (json.text != null) project.text = typeof json.text === "string" ? json.text : fail("its text is not a text");
+  if (json.text != null)
+    project.text = typeof json.text === "string" ? json.text : fail("its text is not a text");
   if (json.reference != null) project.reference = referenceFromJson(json.reference);
   if (json.temperature != null) project.temperature = number(json.temperature, 0.01, 10, "its temperature");
   if (json.saturation != null) project.saturation = number(json.saturation, 0, 4, "its saturation");

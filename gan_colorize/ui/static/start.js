@@ -42,7 +42,8 @@ export class Start {
     try {
       const { photographs, more: rest } = await api.folder(this.#last);
       byId("folder-list").append(...photographs.map(({ name }) => this.#item(name)));
-      if (!photographs.length && !this.#last) byId("folder-list").append(element("li", {}, "No photographs there."));
+      if (!photographs.length && !this.#last)
+        byId("folder-list").append(element("li", {}, "No photographs there."));
       this.#last = photographs.at(-1)?.name ?? this.#last;
       more.hidden = !rest;
     } catch (error) {
@@ -55,7 +56,9 @@ export class Start {
 
   #item(name) {
     const picture = element("img", { loading: "lazy", alt: "", src: api.thumbnailUrl(name) });
-    picture.addEventListener("error", () => picture.replaceWith(element("span", { className: "broken" }, "?")));
+    picture.addEventListener("error", () =>
+      picture.replaceWith(element("span", { className: "broken" }, "?")),
+    );
     const button = element("button", { type: "button", title: name }, picture, element("span", {}, name));
     button.addEventListener("click", () => this.opening.openFromFolder(name));
     return element("li", {}, button);

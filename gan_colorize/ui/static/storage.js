@@ -34,7 +34,10 @@ export function save(editor) {
     future: editor.future.slice(-KEPT_STEPS),
     saved: Date.now(),
   };
-  for (const [storage, key] of [[sessionStorage, CURRENT], [localStorage, PROJECT + editor.photo.id]]) {
+  for (const [storage, key] of [
+    [sessionStorage, CURRENT],
+    [localStorage, PROJECT + editor.photo.id],
+  ]) {
     if (!write(storage, key, kept)) write(storage, key, { ...kept, past: [], future: [] });
   }
 }
@@ -52,7 +55,9 @@ export function forgetCurrent() {
 function allKept() {
   try {
     const keys = Object.keys(localStorage).filter((key) => key.startsWith(PROJECT));
-    return keys.map((key) => ({ key, ...read(localStorage, key) })).sort((p, q) => (q.saved ?? 0) - (p.saved ?? 0));
+    return keys
+      .map((key) => ({ key, ...read(localStorage, key) }))
+      .sort((p, q) => (q.saved ?? 0) - (p.saved ?? 0));
   } catch {
     return [];
   }
@@ -73,7 +78,8 @@ export function prune() {
 /** Recently used colours: [{ab: [a, b]}], newest first. */
 export function recentPaints() {
   const kept = read(localStorage, RECENT);
-  const valid = (paint) => Array.isArray(paint?.ab) && paint.ab.length === 2 && paint.ab.every(Number.isFinite);
+  const valid = (paint) =>
+    Array.isArray(paint?.ab) && paint.ab.length === 2 && paint.ab.every(Number.isFinite);
   return Array.isArray(kept) ? kept.filter(valid) : [];
 }
 

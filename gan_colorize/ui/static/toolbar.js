@@ -6,9 +6,11 @@ export class Toolbar {
   constructor({ editor, stage, view, previews }) {
     Object.assign(this, { editor, stage, view, previews });
     this.tools = [...document.querySelectorAll("[data-tool]")];
-    for (const button of this.tools) button.addEventListener("click", () => editor.setTool(button.dataset.tool));
+    for (const button of this.tools)
+      button.addEventListener("click", () => editor.setTool(button.dataset.tool));
     rove(this.tools[0].parentElement, "[data-tool]", (button) => editor.setTool(button.dataset.tool));
-    for (const id of ["compare", "unsure", "marks"]) byId(id).addEventListener("click", () => this.toggle(id));
+    for (const id of ["compare", "unsure", "marks"])
+      byId(id).addEventListener("click", () => this.toggle(id));
     this.#wireDivider();
     view.addEventListener("change", () => this.update());
     editor.on("tool photo", () => this.update());
@@ -23,7 +25,8 @@ export class Toolbar {
       button.tabIndex = chosen ? 0 : -1;
       button.disabled = !editor.photo;
     }
-    for (const id of ["compare", "unsure", "marks", "zoom-in", "zoom-out", "zoom-fit"]) byId(id).disabled = !editor.photo;
+    for (const id of ["compare", "unsure", "marks", "zoom-in", "zoom-out", "zoom-fit"])
+      byId(id).disabled = !editor.photo;
     byId("unsure").hidden = editor.about?.distribution === false;
     // a pixel of the photograph on a pixel of the screen is 100 %
     byId("zoom").textContent = `${Math.round(100 * view.scale * (window.devicePixelRatio || 1))} %`;
@@ -73,10 +76,18 @@ export class Toolbar {
       divider.focus();
     });
     divider.addEventListener("pointermove", (event) => {
-      if (divider.hasPointerCapture(event.pointerId)) this.#divide((event.clientX - box().left) / box().width);
+      if (divider.hasPointerCapture(event.pointerId))
+        this.#divide((event.clientX - box().left) / box().width);
     });
     divider.addEventListener("keydown", (event) => {
-      const step = { ArrowLeft: -0.02, ArrowRight: 0.02, ArrowDown: -0.02, ArrowUp: 0.02, PageDown: -0.1, PageUp: 0.1 }[event.key];
+      const step = {
+        ArrowLeft: -0.02,
+        ArrowRight: 0.02,
+        ArrowDown: -0.02,
+        ArrowUp: 0.02,
+        PageDown: -0.1,
+        PageUp: 0.1,
+      }[event.key];
       if (step) this.#divide(this.stage.divider + step);
       else if (event.key === "Home") this.#divide(0);
       else if (event.key === "End") this.#divide(1);

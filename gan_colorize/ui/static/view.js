@@ -58,7 +58,8 @@ export class View extends EventTarget {
   /** Move just so far that a place of the photograph is on the stage. */
   show([px, py]) {
     const [x, y] = this.toStage(px, py);
-    const off = (value, size) => (value < KEEP ? KEEP - value : value > size - KEEP ? size - KEEP - value : 0);
+    const off = (value, size) =>
+      value < KEEP ? KEEP - value : value > size - KEEP ? size - KEEP - value : 0;
     const [dx, dy] = [off(x, this.stage.width), off(y, this.stage.height)];
     if ((dx || dy) && !this.fitted) this.pan(dx, dy);
   }
