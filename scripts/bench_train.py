@@ -98,7 +98,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
-    config = load_config(options.config, options.overrides)
+    config = load_config(options.config or [], options.overrides)
     images = (options.steps + 3) * options.batch_size
     config.phases = [Phase(options.train, images, options.crop_size, options.batch_size)]
     config.model.pretrained_encoder = False

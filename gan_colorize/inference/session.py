@@ -27,6 +27,9 @@ from .working_size import shrink
 # Of a brush, as a share of the photograph's shorter side, when none is named.
 _RADIUS = 0.02
 
+# Previews in the window, of variants and for confidence are asked for in turn.
+_SIZES_KEPT = 3
+
 
 class Session:
     """One photograph under a model, and what is wished of it.
@@ -237,14 +240,16 @@ class Session:
         )
 
     def _reduced(self, largest_side: int) -> np.ndarray:
-        """The photograph's L, its longer side at most as asked; kept for the next preview."""
+        """The photograph's L, its longer side at most as asked; the last few sizes are kept."""
         height, width = self.lightness.shape
         scale = largest_side / max(height, width)
         if scale >= 1:
             return self.lightness
         if largest_side not in self._small:
             shape = max(1, round(height * scale)), max(1, round(width * scale))
-            self._small = {largest_side: shrink(self.lightness, shape)}
+            while len(self._small) >= _SIZES_KEPT:
+                del self._small[next(iter(self._small))]
+            self._small[largest_side] = shrink(self.lightness, shape)
         return self._small[largest_side]
 
 

@@ -76,9 +76,18 @@ def test_from_photograph_to_export(editor, tmp_path):
     assert undone["hints"][1]["x"] == pytest.approx(width - second["x"], abs=1.5)
     assert undone["hints"][1]["y"] == pytest.approx(height - second["y"], abs=1.5)
     page.keyboard.press("Control+Shift+Z")
-    file, again = editor.project(tmp_path)
-    assert again == moved
+    assert editor.project(tmp_path)[1] == moved
     editor.shot("desktop-3-hints")
+
+    page.click("#tab-palette")
+    page.fill("#words", "deep sea")
+    page.click("#words-form button")
+    page.locator("#palettes button").nth(2).click()
+    editor.settle()
+    editor.shot("desktop-3-palette")
+    file, wished = editor.project(tmp_path)
+    assert wished == moved | {"palette": wished["palette"], "text": "deep sea"}
+    assert len(wished["palette"]) == 5
 
     page.click("#export")
     editor.shot("desktop-4-export")

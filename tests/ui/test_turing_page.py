@@ -98,7 +98,8 @@ def fits(page) -> bool:
 
 
 def test_six_rounds(page, results: Path) -> None:
-    page.get_by_role("button", name="Start", exact=True).wait_for()
+    # not before the server has answered
+    page.get_by_role("button", name="Start", exact=True, disabled=False).wait_for()
     assert fits(page)
     page.keyboard.press("Enter")
     for number in range(2):

@@ -1,8 +1,9 @@
 // Talking to the server: every failure becomes an ApiError with one plain line.
 
 /**
- * Names this page load to the server, which drops previews that a later one of the same tab overtook. Made anew at
- * every load, not kept in sessionStorage: a duplicated tab inherits that, and the two would drop each other's work.
+ * Names this page load to the server, which drops previews that a later one of the same tab overtook. Made
+ * anew at every load, not kept in sessionStorage: a duplicated tab inherits that, and the two would drop each
+ * other's work.
  */
 const TAB = crypto.randomUUID();
 const NO_ANSWER = "The server does not answer. Is gan-colorize still running?";

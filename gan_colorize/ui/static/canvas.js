@@ -68,7 +68,9 @@ export class Stage {
     return rgbToLab([...table.data.slice(start, start + 3)])[0];
   }
 
-  /** Index of the hint whose mark or line is within `reach` CSS pixels of a place on the stage; -1 for none. */
+  /**
+   * Index of the hint whose mark or line is within `reach` CSS pixels of a place on the stage; -1 for none.
+   */
   hintAt(x, y, reach) {
     if (!this.showMarks) return -1;
     const hints = this.editor.project.hints;

@@ -1,4 +1,5 @@
-// The panel "Hints": the colour now, suggestions for the place, the colour map, recent colours, the list of hints.
+// The panel "Hints": the colour now, suggestions for the place, the colour map, recent colours, the list of
+// hints.
 
 import * as api from "./api.js";
 import { byId, debounce, element, percent, swatchButton, wireSlider } from "./dom.js";
@@ -223,8 +224,9 @@ function isSame([a, b], hint) {
 }
 
 /**
- * Fill a group with swatches: {hex, label, text, pressed, onClick}. Buttons that are there already stay, with the
- * keyboard's focus: one that was replaced between the pressing and the letting go of the mouse would lose its click.
+ * Fill a group with swatches: {hex, label, text, pressed, onClick}. Buttons that are there already stay, with
+ * the keyboard's focus: one that was replaced between the pressing and the letting go of the mouse would lose
+ * its click.
  */
 function fill(group, items) {
   while (group.children.length > items.length) group.lastChild.remove();

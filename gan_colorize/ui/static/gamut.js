@@ -144,8 +144,8 @@ export class Gamut extends EventTarget {
 }
 
 /**
- * [a, b] of the corners of what is possible at a lightness: where it cuts the edges of the RGB cube, along which L
- * only rises. A search on a grid would miss the thin wedge of yellows near white.
+ * [a, b] of the corners of what is possible at a lightness: where it cuts the edges of the RGB cube, along
+ * which L only rises. A search on a grid would miss the thin wedge of yellows near white.
  */
 function cornersAt(lightness) {
   const corners = [];

@@ -10,7 +10,7 @@ export class Keys {
   constructor({ editor, stage, view, pointer, commands }) {
     Object.assign(this, { editor, stage, view, pointer, commands });
     this.table = [
-      // [keys as shown, what they do, test of the event (null: dealt with elsewhere), command, needs a photograph]
+      // [keys as shown, what they do, test of the event (null: none), command, needs a photograph]
       ["Right click", "Delete the hint there (touch screen: press long)", null],
       ["Wheel", "Zoom (touch screen: two fingers)", null],
       ["Space (hold)", "Drag the photograph; the middle button and two fingers do as well", null],

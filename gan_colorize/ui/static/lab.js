@@ -1,5 +1,5 @@
-// sRGB <-> CIE L*a*b* (D65, 2 degree observer), with the constants of gan_colorize/color/lab.py, so that a colour
-// shown here is the colour that is painted. RGB 0..255, L 0..100, a and b about -110..110.
+// sRGB <-> CIE L*a*b* (D65, 2 degree observer), with the constants of gan_colorize/color/lab.py, so that a
+// colour shown here is the colour that is painted. RGB 0..255, L 0..100, a and b about -110..110.
 
 const RGB_TO_XYZ = [
   [0.412453, 0.35758, 0.180423],

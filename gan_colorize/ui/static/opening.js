@@ -1,5 +1,5 @@
-// Opening: photographs from files and from the server's folder, project files, and what a reload or an expired
-// photograph asks for.
+// Opening: photographs from files and from the server's folder, project files, and what a reload or an
+// expired photograph asks for.
 
 import * as api from "./api.js";
 import { EMPTY, ProjectError, fromJson, parseProject, photoOf } from "./project.js";

@@ -1,4 +1,5 @@
-// Keeps the picture on the stage up to date: few requests at a time, the newest wishes win, old answers are dropped.
+// Keeps the picture on the stage up to date: few requests at a time, the newest wishes win, old answers are
+// dropped.
 
 import * as api from "./api.js";
 import { toJson } from "./project.js";
@@ -169,8 +170,8 @@ export class Previews extends EventTarget {
 }
 
 /**
- * Grey picture of sureness -> amber where the model is least sure. Within the photograph: a few per cent of sureness
- * are much for one photograph and nothing for another, and what is asked is where a hint helps most.
+ * Grey picture of sureness -> amber where the model is least sure. Within the photograph: a few per cent of
+ * sureness are much for one photograph and nothing for another, and what is asked is where a hint helps most.
  */
 async function unsureOverlay(blob) {
   const bitmap = await createImageBitmap(blob);

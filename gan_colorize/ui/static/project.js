@@ -5,7 +5,10 @@ import { parseHex, toHex } from "./lab.js";
 
 export const FORMAT = "gan_colorize-project";
 
-/** hints: [{points: [[x, y], ...], radius, color | ab}], in pixels of the photograph; null means "the model's own". */
+/**
+ * hints: [{points: [[x, y], ...], radius, color | ab}], in pixels of the photograph; null means "the model's
+ * own".
+ */
 export const EMPTY = Object.freeze({
   hints: [],
   palette: null,
@@ -30,7 +33,9 @@ function hintToJson({ points, radius, color, ab }) {
   return { points: points.map((p) => p.map((v) => round(v))), radius: round(radius), ...paint };
 }
 
-/** The wishes object of every request, and with the photograph's name and size the content of a project file. */
+/**
+ * The wishes object of every request, and with the photograph's name and size the content of a project file.
+ */
 export function toJson(project, photo) {
   const json = { format: FORMAT, version: 1 };
   json.photo = { name: photo.name, width: photo.width, height: photo.height };
@@ -119,7 +124,10 @@ function scalesTo(made, photo) {
   return [across, down];
 }
 
-/** JSON of a project file -> project for a photograph; hints made at another size of the same picture are scaled. */
+/**
+ * JSON of a project file -> project for a photograph; hints made at another size of the same picture are
+ * scaled.
+ */
 export function fromJson(json, photo, maximum = 500) {
   checkKeys(json, ["format", "version", "photo", ...Object.keys(EMPTY)], "the project");
   const scales = scalesTo(photoOf(json), photo);

@@ -1,5 +1,6 @@
 // The editor's state: the open photograph, its project with unlimited undo, and what is chosen at the moment.
-// Panels listen for the events "photo", "project", "selection", "tool" and "paint"; only this file changes state.
+// Panels listen for the events "photo", "project", "selection", "tool" and "paint"; only this file changes
+// state.
 
 import { EMPTY } from "./project.js";
 

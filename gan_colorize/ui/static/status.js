@@ -4,7 +4,9 @@ import { byId } from "./dom.js";
 
 let kind = "";
 
-/** Tell the person something; action: {label, run} adds a button. kind names messages that clear() takes away. */
+/**
+ * Tell the person something; action: {label, run} adds a button. kind names messages that clear() takes away.
+ */
 export function say(text, { error = false, action = null, kind: newKind = "" } = {}) {
   kind = newKind;
   const line = byId("status");
