@@ -16,16 +16,26 @@ _HEADINGS = ("network", "takes", "returns", "stride", "million", "source")
 def command() -> None:
     """List the networks: what they take and return, parameters in millions, source.
 
-    takes: what they listen to beside lightness. stride: pixels of the photograph per predicted one. Sizes are
-    those of the default options; see configs/ for recipes.
+    takes: what they listen to beside lightness. stride: pixels of the photograph per predicted one. What is
+    listed is the networks with their default options, which can add to what they take (the weights that ship
+    have such), see configs/ for recipes.
     """
+    import json
+
     import torch
 
     from ..models import DISCRIMINATORS, MODELS, create_discriminator, create_model
+    from ..zoo.checkpoint import DEFAULT_WEIGHTS, model_metadata
 
     # Nothing is computed on the meta device: the largest network is built in milliseconds.
     with torch.device("meta"):
         generators = [_generator(name, create_model(name)) for name in MODELS]
+        shipped = []
+        if DEFAULT_WEIGHTS.is_file():
+            about = model_metadata(DEFAULT_WEIGHTS)
+            model = create_model(about["model"], json.loads(about["options"]))
+            shipped = [_generator(f"default weights, {about['model']}", model)]
+        generators[1:1] = shipped
         discriminators = [_discriminator(name, create_discriminator(name)) for name in DISCRIMINATORS]
     table = [_HEADINGS, *generators, ("discriminator", *_HEADINGS[1:]), *discriminators]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]

@@ -3,6 +3,7 @@
 import re
 
 from gan_colorize.models import DISCRIMINATORS, MODELS
+from gan_colorize.zoo.checkpoint import DEFAULT_WEIGHTS
 
 
 def test_every_network_is_listed_with_contract_size_and_source(run):
@@ -10,7 +11,10 @@ def test_every_network_is_listed_with_contract_size_and_source(run):
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     rows = {line.split()[0]: line for line in lines if line}
-    assert list(rows) == ["network", *MODELS, "discriminator", *DISCRIMINATORS]
+    first, *others = MODELS
+    shipped = ["default"] if DEFAULT_WEIGHTS.is_file() else []
+    assert list(rows) == ["network", first, *shipped, *others, "discriminator", *DISCRIMINATORS]
+    assert not shipped or "hints, histogram, palette, saturation" in rows["default"]
     starts = {heading: lines[0].index(heading) for heading in ("takes", "returns", "source")}
     for line in filter(None, lines):
         for start in starts.values():  # a column's cells begin below its heading, after two spaces

@@ -9,6 +9,7 @@ from skimage.measure import label
 
 from gan_colorize.color.bins import bin_centres
 from gan_colorize.color.fast import rgb8_to_lab
+from gan_colorize.data import hints as data_hints
 from gan_colorize.data.hints import global_statistics, simulate_hints
 
 
@@ -124,3 +125,30 @@ def test_statistics_drop_out() -> None:
     assert (with_histogram & with_saturation).float().mean() == pytest.approx(1 / 16, abs=0.02)
     assert (saturation[~with_saturation] == -1).all()
     assert (global_statistics(rgb8, torch.zeros(3000, 2, 4, 4), generator(), 0.0)[0] == 0).all()
+
+
+def test_strokes_go_on_while_the_colour_does(monkeypatch):
+    """With a brush of one pixel every revealed pixel lies on the side of the colour it tells."""
+    monkeypatch.setattr(data_hints, "_LARGEST_PATCH", 1)
+    monkeypatch.setattr(data_hints, "_REVEAL_ALL", 0.0)
+    ab = torch.zeros(64, 2, 32, 32)
+    ab[:, 0, :, 16:] = 40.0
+    revealed = {}
+    for share in (0.0, 1.0):
+        monkeypatch.setattr(data_hints, "_STROKES", share)
+        hints, mask = simulate_hints(ab, torch.Generator().manual_seed(0), 1.0)
+        assert torch.equal(hints, ab * mask)
+        revealed[share] = mask.sum().item()
+    assert revealed[1.0] > 4 * revealed[0.0]  # up to 16 steps each, where neither edge nor border ends them
+
+
+def test_a_stroke_has_one_colour(monkeypatch):
+    monkeypatch.setattr(data_hints, "_REVEAL_ALL", 0.0)
+    monkeypatch.setattr(data_hints, "_STROKES", 1.0)
+    monkeypatch.setattr(data_hints, "_STOP", 0.0)
+    monkeypatch.setattr(data_hints, "_MOST_POINTS", 1)
+    ramp = torch.linspace(0, 10, 48).expand(200, 2, 48, 48)  # slow enough for a stroke to go on
+    hints, mask = simulate_hints(ramp, torch.Generator().manual_seed(1), 1.0)
+    told = [picture[0][shown[0] > 0] for picture, shown in zip(hints, mask, strict=True)]
+    assert all(len(colours.unique()) == 1 for colours in told)
+    assert sum(len(colours) > 81 for colours in told) > 50  # more than the largest patch has pixels
