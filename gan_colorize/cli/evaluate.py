@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from .numbers import NumberRange
 from .output import make_output
 
 _GROUPS = {
@@ -70,7 +71,7 @@ class _GroupedCommand(click.Command):
 @click.option("--limit", type=click.IntRange(1), help="Measure this many, evenly spread.  [default: all]")
 @click.option(
     "--temperature",
-    type=click.FloatRange(0.01, 10),
+    type=NumberRange(0.01, 10),
     help="Of the decoding: lower is more vivid.  [default: the model's]",
 )
 @click.option(

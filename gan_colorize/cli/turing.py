@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from .main import termination_interrupts
+from .numbers import NumberRange
 
 _LISTED = 10  # files without a partner that are told by name; the results file has them all
 
@@ -45,7 +46,7 @@ _OPTIONS = (
     ),
     click.option(
         "--seconds",
-        type=click.FloatRange(0.1, 60),
+        type=NumberRange(0.1, 60),
         default=1.0,
         show_default=True,
         help="How long each picture is shown.",
@@ -110,6 +111,7 @@ def run_turing(truth: Path, coloured: Path, output: Path, port: int, browser: bo
             click.echo(f"left out: {name}: {why}", err=True)
         if (more := len(test.pairing.unpaired) - _LISTED) > 0:
             click.echo(f"left out: {more} more; {output} lists them", err=True)
-        click.echo(f"{len(test.pairing.pairs)} pairs; results in {output}", err=True)
+        count = len(test.pairing.pairs)
+        click.echo(f"{count} pair{'' if count == 1 else 's'}; results in {output}", err=True)
         serve(app, listening, browser, click.echo)
     click.echo(test.results.summary()["reading"])

@@ -24,9 +24,10 @@ def parse_hex(texts: Sequence[str]) -> np.ndarray:
     """
     rows = []
     for text in texts:
-        match = _HEX.fullmatch(text.strip())
+        text = text.strip() if isinstance(text, str) else text
+        match = _HEX.fullmatch(text) if isinstance(text, str) else None
         if match is None:
-            raise ValueError(f"{text.strip()!r} is no colour; one looks like a1b2c3")
+            raise ValueError(f"{text!r} is no colour; one looks like a1b2c3")
         digits = match[1] if len(match[1]) == 6 else "".join(2 * digit for digit in match[1])
         rows.append([int(digits[i : i + 2], 16) for i in (0, 2, 4)])
     return np.array(rows, np.uint8).reshape(-1, 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -93,7 +94,7 @@ def names_one_file(inputs: list[str], output: Path, suffix: str | None) -> bool:
 
     Raises:
         UserError: it can be neither, contradicts ``suffix``, or is an input folder, where results would
-            land among the originals.
+            land among the originals; or the one input is not there.
     """
     for name in inputs:
         if is_folder(name) and exists(output) and output.samefile(name):
@@ -105,6 +106,8 @@ def names_one_file(inputs: list[str], output: Path, suffix: str | None) -> bool:
         return False
     if own not in WRITE_SUFFIXES:
         raise UserError(f"--output {output}: cannot write {own}; use one of {' '.join(WRITE_SUFFIXES)}")
+    if len(inputs) == 1 and not exists(inputs[0]) and not glob.has_magic(inputs[0]):
+        raise UserError(f"{inputs[0]}: no such file or folder")
     if len(inputs) > 1 or not is_file(inputs[0]):
         raise UserError(f"--output {output}: names one image, but the input is not one file; name a folder")
     if suffix and not _same_format(own, suffix):

@@ -22,6 +22,7 @@ from .result import Result, confidence_map, notices
 from .suggest import COUNT, Suggestion, suggest
 from .upsample import enlarge, render
 from .wishes import Hint, Wishes, hint_from_json
+from .wishes_check import Checker
 from .working_size import shrink
 
 # Of a brush, as a share of the photograph's shorter side, when none is named.
@@ -124,6 +125,7 @@ class Session:
 
     def set_text(self, text: str | None, seed: int = 0, drawer: PaletteDrawer | None = None) -> str | None:
         """Wish the colours that people name for these words; returns a warning if some are not known."""
+        text = Checker("").text(text, "text")
         asked = replace(self.wishes, palette=None, text=text, text_seed=seed)
         wishes, warning = steering.with_drawn_palette(asked, drawer)
         self.wish(wishes)

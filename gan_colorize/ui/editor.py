@@ -188,9 +188,9 @@ class Editor:
         return self._thumbnails[key]
 
     def _wished(self, opened: Opened, data: dict[str, Any]) -> Session:
-        if len(data.get("hints") or ()) > MOST_HINTS:
-            raise UserError(f"hints: {len(data['hints'])}; the editor takes up to {MOST_HINTS}")
         wishes = wishes_from_json(data, _WISHES)
+        if len(wishes.hints) > MOST_HINTS:
+            raise UserError(f"hints: {len(wishes.hints)}; the editor takes up to {MOST_HINTS}")
         if wishes.text is not None and wishes.palette is None:
             wishes, _ = with_drawn_palette(wishes, self._palette_drawer())
         opened.session.wish(wishes, _WISHES)

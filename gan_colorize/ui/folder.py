@@ -8,6 +8,7 @@ from pathlib import Path, PureWindowsPath
 
 from ..data.opening import IMAGE_SUFFIXES
 from ..errors import UserError
+from ..files import is_file
 
 PAGE = 200
 
@@ -75,7 +76,9 @@ class Folder:
         return names
 
     def _is_inside(self, path: Path) -> bool:
-        return not path.is_symlink() or Path(os.path.realpath(path)).is_relative_to(self.path)
+        if not path.is_symlink():
+            return True
+        return is_file(path) and Path(os.path.realpath(path)).is_relative_to(self.path)
 
 
 def _is_plain(name: str) -> bool:

@@ -100,6 +100,8 @@ async def read_body(request: Request, kind: type[Known]) -> Known:
         return kind.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
+        if first["type"] == "model_type":  # whose own words name a class of the program's
+            raise UserError("the request must be an object in braces") from None
         where = ".".join(map(str, first["loc"]))
         raise UserError(
             ": ".join(filter(None, (where, first["msg"][:1].lower() + first["msg"][1:])))

@@ -150,7 +150,13 @@ def test_bad_input_is_one_line(model: Path, data: Path, tmp_path: Path) -> None:
 
 def test_usage_errors_name_the_option(model: Path, data: Path, tmp_path: Path) -> None:
     given = ("--model", model, "--data", data, "--output", tmp_path / "out")
-    for option, value in (("--size", 8), ("--temperature", 0), ("--resize", "crop"), ("--limit", 0)):
+    for option, value in (
+        ("--size", 8),
+        ("--temperature", 0),
+        ("--temperature", "nan"),
+        ("--resize", "crop"),
+        ("--limit", 0),
+    ):
         result = run(*given, option, value)
         assert result.exit_code == 2 and option in result.stderr
     assert run("--model", model, "--output", tmp_path).exit_code == 2

@@ -34,6 +34,7 @@ def pairs(work):
         (("scans", "--turing", "a", "b"), "leave FOLDER out"),
         (("--turing", "a", "b", "--model", "x"), "--model does not go with --turing"),
         (("--turing", "a", "b", "--seconds", "0"), "--seconds"),
+        (("--turing", "a", "b", "--seconds", "nan"), "nan is not in the range 0.1<=x<=60"),
     ],
 )
 def test_options_that_do_not_go_together(run, pairs, arguments, words):

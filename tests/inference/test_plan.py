@@ -231,6 +231,8 @@ def test_output_that_is_one_file(tree):
         (["scans"], "scans", None, "is an input folder"),
         (["scans"], "scans/../scans", None, "is an input folder"),
         (["scans"], "colour.png", None, "names one image"),
+        (["scans/*.jpg"], "colour.png", None, "names one image"),
+        (["absent.jpg"], "colour.png", None, "absent.jpg: no such file or folder"),
         (["scans/a.jpg", "scans/b.PNG"], "colour.png", None, "names one image"),
         (["scans/a.jpg"], "colour.gif", None, "cannot write .gif"),
         (["scans/a.jpg"], "colour.jpg", ".png", "contradicts --format png"),

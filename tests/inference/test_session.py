@@ -191,6 +191,8 @@ def test_numpy_numbers_are_numbers(session):
         (lambda s: s.remove_hint(-1), "there is no hint -1"),
         (lambda s: s.set_palette([]), "0 colours"),
         (lambda s: s.set_palette(["red"]), "'red' is no colour"),
+        (lambda s: s.set_palette([0xFF0000]), "16711680 is no colour"),
+        (lambda s: s.set_text(5), "text: 5 is no text"),
         (lambda s: s.set_reference(np.zeros((4, 4, 3), np.uint8)), "is grey"),
         (lambda s: s.wish(Wishes(temperature=99.0)), "--temperature 99: must lie between"),
         (lambda s: s.wish(Wishes(size=(90, 130), hints=())), "another shape"),

@@ -116,8 +116,10 @@ def test_links_out_of_the_folder_are_neither_listed_nor_followed(tree):
 
 def test_a_loop_of_links_is_no_image(tree):
     link(tree / "loop.jpg", tree / "loop.jpg")
+    link(tree / "gone.jpg", tree / "deleted.jpg")
     with pytest.raises(FileNotFoundError):
         Folder(tree).resolve("loop.jpg")
+    assert Folder(tree).page() == (["a.webp", "a/deep/y.tif", "a/z.PNG", "b.jpg"], False)
 
 
 def test_a_folder_that_is_itself_a_link(tree, tmp_path):

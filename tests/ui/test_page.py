@@ -1,5 +1,6 @@
 """The editor in a real browser, with the weights that ship: from a photograph to an exported file."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -151,6 +152,14 @@ def test_saved_project_is_reopened(editor, tmp_path):
     editor.open(file)
     editor.hints(1)
     assert editor.project(tmp_path)[1] == saved
+
+
+def test_hints_written_by_hand_are_opened(editor, tmp_path):
+    """A file without format and version, which ``colorize --hints`` reads as well."""
+    hint = {"x": 31.5, "y": 22, "radius": 12, "color": "#3a7d44"}
+    editor.drop("coffee.hints.json", json.dumps({"hints": [hint]}))
+    editor.hints(1)
+    assert editor.project(tmp_path)[1]["hints"] == [hint]
 
 
 def test_folder_of_the_server(address, drive):

@@ -128,6 +128,8 @@ def test_without_a_folder_there_is_none(serving):
         ({"hints": [{"x": 900, "y": 1, "radius": 3, "color": "#00ff00"}]}, "outside the photograph"),
         ({"hint": []}, "unknown key 'hint'"),
         ({"hints": "green"}, "hints must be a list"),
+        ({"hints": 5}, "hints must be a list"),
+        ({"hints": True}, "hints must be a list"),
         ({"palette": []}, "palette"),
         ({"temperature": 0}, "temperature"),
         ({"saturation": -1}, "saturation"),
@@ -150,7 +152,7 @@ def test_bodies_that_are_no_requests(client, photo):
         error_of(client.post(address, content=content, headers=json_type), 400)
     error_of(client.post(address, content=b'{"wishes": {}}', headers={"content-type": "text/plain"}), 415)
     error_of(client.post(address, data={"wishes": "{}"}), 415)
-    error_of(client.post(address, json=[]), 400)
+    assert error_of(client.post(address, json=[]), 400) == "the request must be an object in braces"
     assert error_of(client.post(address, json={"wishes": {}, "sied": 9}), 400).startswith("sied: ")
     for wrong in (
         {"side": 9},

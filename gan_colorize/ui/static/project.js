@@ -105,8 +105,10 @@ export function parseProject(text) {
   } catch {
     fail("it is damaged, or no project file");
   }
-  if (!isObject(json) || json.format !== FORMAT) fail("it is no project of this editor");
-  if (json.version !== 1) fail(`it has version ${json.version}; this editor reads version 1`);
+  // a file of hints that was written by hand needs no format, as for the command line
+  const byHand = isObject(json) && json.format === undefined && Object.keys(EMPTY).some((key) => key in json);
+  if (!byHand && json?.format !== FORMAT) fail("it is no project of this editor");
+  if ((json.version ?? 1) !== 1) fail(`it has version ${json.version}; this editor reads version 1`);
   return json;
 }
 
