@@ -126,9 +126,9 @@ class _Subject:
     def _colours(self, lightness: np.ndarray, seen: Seen, wishes: Wishes, met: bool) -> Any:
         told = steering.tell(wishes, lightness.shape, seen, self.predictor.contract)
         settings = steering.settings_of(wishes, self.decoding)
-        prediction = steering.predict(self.predictor, [seen], told)
+        answer = steering.predict(self.predictor, [seen], told)
         told = told if met else replace(told, hints=None)
-        return steering.decode(self.predictor, prediction, [seen], told, settings)[0]
+        return steering.decode(self.predictor, answer, [seen], told, settings)[0]
 
     def _falloff(self, lightness: np.ndarray, seen: Seen, chance: np.random.Generator) -> list[float]:
         """Mean change of ab at one hint of a colour that the network did not choose, and around it."""

@@ -269,8 +269,8 @@ class _Pipeline:
         started = time.perf_counter()
         seen, told, settings = [item.seen for item in items], items[0].told, items[0].settings
         try:
-            prediction = steering.predict(self.predictor, seen, told)
-            outcomes = steering.decode(self.predictor, prediction, seen, told, settings)
+            answer = steering.predict(self.predictor, seen, told)
+            outcomes = steering.decode(self.predictor, answer, seen, told, settings)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

@@ -1,10 +1,12 @@
-"""What the network left of a hint is spread from it, so that a hint is met where it was given.
+"""A hint is met where it was given, and reaches its surroundings and what looks like them.
 
 A network is told of a hint and colours what it takes to be the same thing; near the hint its colour still
 differs from the one that was asked for. That difference, known at the hints, is estimated everywhere else by
 Gaussian process regression (Rasmussen, Williams 2006, eq. 2.25): the network's colours are its mean, and two
 places are alike as far as they are near, equally light and equally coloured by the network.
-scripts/hint_curve.py measures what it is worth.
+
+Told of a hint the network also changes its mind of the whole picture. Where no hint reaches, its colours are
+therefore those that it has without hints. ``gan-colorize evaluate --guided`` measures what both are worth.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ CELL = 4
 _REACH = 0.3
 # over so many units of L and of ab (there to exp(-1/2)).
 _LIGHTNESS, _CHROMA = 12.0, 12.0
+# The same for how far the network itself is followed.
+_FOLLOWED, _FOLLOWED_LIGHTNESS, _FOLLOWED_CHROMA = 0.6, 12.0, 12.0
 # Variance of what is told, in the unit of the spread of differences: 0 would meet every hint exactly, and
 # overshoot where two that contradict each other are neighbours.
 _NOISE = 0.02
@@ -27,6 +31,42 @@ _NOISE = 0.02
 _BLOCK = 2048
 # Beyond this many cells with hints, an even choice of them: the equations grow with the third power.
 _MOST = 1500
+# Fewer are enough to tell how far the network is followed: so many hints leave hardly a place out.
+_MOST_FOLLOWED = 300
+
+
+def within_reach(
+    ab: np.ndarray,
+    free: np.ndarray,
+    lightness: np.ndarray,
+    told: tuple[np.ndarray, np.ndarray],
+    seen: tuple[int, int],
+) -> np.ndarray:
+    """A network's chroma where hints reach, and elsewhere its chroma without them.
+
+    Args:
+        ab: (2, h, w), told of the hints; free: the same without. The rest as in :func:`meet_hints`.
+
+    Returns:
+        (2, h, w) float32: each place a mean of both, by how likely it is that any of the hints concerns it.
+    """
+    rows, columns = _hinted(told[1], _MOST_FOLLOWED)
+    if not len(rows):
+        return free
+    light = _pooled(lightness[None])[0]
+    coarse = _resized(free, light.shape) if free.shape[1:] != light.shape else free
+    scales = (_FOLLOWED, _FOLLOWED_LIGHTNESS, _FOLLOWED_CHROMA)
+    near, like, index = _features(light, coarse, rows, columns, seen, scales)
+    hinted = near[:, index], like[:, index]
+    missed = np.concatenate(
+        [
+            np.prod(1.0 - _kernel((near[:, i : i + _BLOCK], like[:, i : i + _BLOCK]), hinted), axis=1)
+            for i in range(0, near.shape[1], _BLOCK)
+        ]
+    ).reshape(1, *light.shape)
+    if free.shape[1:] != light.shape:
+        missed = _resized(missed, free.shape[1:])
+    return (ab + missed * (free - ab)).astype(np.float32)
 
 
 def meet_hints(
@@ -43,22 +83,15 @@ def meet_hints(
     Returns:
         (2, h, w) float32.
     """
-    mask = _pooled(told[1])[0]
-    rows, columns = np.nonzero(mask > 0)
+    rows, columns = _hinted(told[1], _MOST)
     if not len(rows):
         return ab
-    if len(rows) > _MOST:
-        chosen = np.linspace(0, len(rows) - 1, _MOST).round().astype(int)
-        rows, columns = rows[chosen], columns[chosen]
     light = _pooled(lightness[None])[0]
     stride = lightness.shape[0] // ab.shape[1]
     coarse = _resized(ab, light.shape) if stride != CELL else ab
-    wanted = _pooled(told[0])[:, rows, columns] / mask[rows, columns]
-    cells = np.mgrid[: light.shape[0], : light.shape[1]].astype(np.float32) / (min(seen) / CELL * _REACH)
-    # what decides how alike two places are, (5, h*w): the first two by distance, the others by its square
-    near = cells.reshape(2, -1)
-    like = np.concatenate([light[None] / _LIGHTNESS, coarse / _CHROMA]).reshape(3, -1).astype(np.float32)
-    index = rows * light.shape[1] + columns
+    wanted = _pooled(told[0])[:, rows, columns] / _pooled(told[1])[0, rows, columns]
+    scales = (_REACH, _LIGHTNESS, _CHROMA)
+    near, like, index = _features(light, coarse, rows, columns, seen, scales)
     difference = wanted - coarse.reshape(2, -1)[:, index]  # (2, n)
     hinted = near[:, index], like[:, index]
     covariance = _kernel(hinted, hinted).astype(np.float64) + _NOISE * np.eye(len(index))
@@ -73,6 +106,30 @@ def meet_hints(
     if stride != CELL:
         spread = _resized(spread, ab.shape[1:])
     return (ab + spread).astype(np.float32)
+
+
+def _hinted(mask: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the cells with hints; of too many an even choice."""
+    rows, columns = np.nonzero(_pooled(mask)[0] > 0)
+    if len(rows) > most:
+        chosen = np.linspace(0, len(rows) - 1, most).round().astype(int)
+        rows, columns = rows[chosen], columns[chosen]
+    return rows, columns
+
+
+def _features(
+    light: np.ndarray,
+    ab: np.ndarray,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    seen: tuple[int, int],
+    scales: tuple[float, float, float],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What decides how alike two cells are: (2, h*w) by distance, (3, h*w) by its square; and which of the
+    cells (n,) those of ``rows`` and ``columns`` are. scales: of place, L and ab."""
+    cells = np.mgrid[: light.shape[0], : light.shape[1]].astype(np.float32) / (min(seen) / CELL * scales[0])
+    like = np.concatenate([light[None] / scales[1], ab / scales[2]]).reshape(3, -1).astype(np.float32)
+    return cells.reshape(2, -1), like, rows * light.shape[1] + columns
 
 
 def _kernel(cells: tuple[np.ndarray, np.ndarray], hinted: tuple[np.ndarray, np.ndarray]) -> np.ndarray:

@@ -49,7 +49,8 @@ class Session:
         self._predictor = predictor
         self._told_of: tuple | None = None
         self._told = steering.NOTHING
-        self._prediction: Prediction | None = None
+        self._answer: steering.Answer | None = None
+        self._free: tuple[tuple, Prediction] | None = None
         self._conditions: Conditions | None = None
         self._small: dict[int, np.ndarray] = {}
 
@@ -171,8 +172,9 @@ class Session:
         self._predictor.check(settings)
         if conditions is not self._conditions:
             prediction = self._predictor.predict([self.seen], conditions)
-            self._prediction, self._conditions, self._told_of = prediction, conditions, None
-        (chroma,) = self._predictor.decode(self._prediction, [self.seen], settings)
+            self._answer = steering.Answer(prediction, prediction)
+            self._conditions, self._told_of = conditions, None
+        (chroma,) = self._predictor.decode(self._answer.told, [self.seen], settings)
         return self._result(chroma)
 
     def preview(self, largest_side: int = 1024) -> np.ndarray:
@@ -195,7 +197,7 @@ class Session:
         row, column = self._pixel(x, y)
         if self._predictor.contract.returns != "distribution":
             raise UserError("this model predicts one colour for a pixel, and has no others to suggest")
-        prediction = self._predicted()
+        prediction = self._answered().told
         stride = self._predictor.contract.output_stride
         (height, width), (rows, columns) = self.lightness.shape, self.seen.shape
         logits = prediction.logits
@@ -215,22 +217,27 @@ class Session:
             raise UserError(f"the point ({x:g}, {y:g}) lies outside the photograph ({width}x{height})")
         return min(int(y), height - 1), min(int(x), width - 1)
 
-    def _predicted(self) -> Prediction:
-        """The network's answer to the wishes as they are; run only if what it is told is new."""
+    def _answered(self) -> steering.Answer:
+        """The network's answer to the wishes as they are; run only if what it is told is new. What it says
+        without the hints is kept, so that a hint which moves costs one run."""
         wishes = self.wishes = steering.with_drawn_palette(self.wishes)[0]
-        telling = (wishes.hints, wishes.palette, wishes.reference)
-        if self._prediction is None or self._told_of != telling:
+        overall = (wishes.palette, wishes.reference)
+        telling = (wishes.hints, *overall)
+        if self._answer is None or self._told_of != telling:
             told = steering.tell(wishes, self.lightness.shape, self.seen, self._predictor.contract)
+            free = self._free[1] if self._free and self._free[0] == overall else None
             # kept together or not at all: memory may run out in between
-            self._prediction = steering.predict(self._predictor, [self.seen], told)
+            self._answer = steering.predict(self._predictor, [self.seen], told, free)
             self._told, self._told_of, self._conditions = told, telling, None
-        return self._prediction
+            if told.hints is not None or len(self._predictor.views) == 1:  # hints have one view
+                self._free = (overall, self._answer.free)
+        return self._answer
 
     def _chroma(self, settings: Settings) -> Chroma:
-        prediction = self._predicted()
+        answer = self._answered()
         settings = steering.settings_of(self.wishes, settings)
         self._predictor.check(settings)
-        (chroma,) = steering.decode(self._predictor, prediction, [self.seen], self._told, settings)
+        (chroma,) = steering.decode(self._predictor, answer, [self.seen], self._told, settings)
         return chroma
 
     def _result(self, chroma: Chroma) -> Result:

@@ -16,7 +16,7 @@ from ..models.contract import Conditions, Contract, Prediction
 from .hints import paint
 from .palettes import PaletteDrawer, check_takes_palette, named_palette, palette_wish
 from .predictor import Chroma, Predictor, Seen, Settings
-from .propagate import meet_hints
+from .propagate import meet_hints, within_reach
 from .wishes import Reference, Wishes
 
 
@@ -32,6 +32,14 @@ class Told:
 
 
 NOTHING = Told()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a network says to all it was told, and what it says without the hints."""
+
+    told: Prediction
+    free: Prediction
 
 
 def check_takes(name: str, contract: Contract, wishes: Wishes, where: str = "") -> None:
@@ -106,20 +114,36 @@ def settings_of(wishes: Wishes, settings: Settings) -> Settings:
     return settings
 
 
-def predict(predictor: Predictor, seen: list[Seen], told: Told) -> Prediction:
-    """The network's answer for photographs of one padded size that are all told the same."""
+def predict(predictor: Predictor, seen: list[Seen], told: Told, free: Prediction | None = None) -> Answer:
+    """The network's answer for photographs of one padded size that are all told the same.
+
+    ``free`` is the answer without the hints, if it is at hand; else the network runs for it as well.
+    """
     conditions = None if told.conditions is None else told.conditions.repeat(len(seen))
-    return predictor.predict(seen, conditions)
+    prediction = predictor.predict(seen, conditions)
+    if told.hints is None:
+        return Answer(prediction, prediction)
+    if free is None:
+        # Hints of which none is given are the same as no hints, but make the predictor look as it does for
+        # hints: at one view alone.
+        none = replace(conditions, hints=conditions.hints * 0, mask=conditions.mask * 0)
+        free = predictor.predict(seen, none)
+    return Answer(prediction, free)
 
 
 def decode(
-    predictor: Predictor, prediction: Prediction, seen: list[Seen], told: Told, settings: Settings
+    predictor: Predictor, answer: Answer, seen: list[Seen], told: Told, settings: Settings
 ) -> list[Chroma]:
-    """Colours of each photograph, which meet the hints."""
-    colourings = predictor.decode(prediction, seen, settings)
+    """Colours of each photograph: they meet the hints, and are what they were where no hint reaches."""
+    colourings = predictor.decode(answer.told, seen, settings)
     if told.hints is None:
         return colourings
-    return [
-        replace(chroma, ab=[meet_hints(ab, one.plane, told.hints, one.shape) for ab in chroma.ab])
-        for chroma, one in zip(colourings, seen, strict=True)
-    ]
+    unhinted = predictor.decode(answer.free, seen, replace(settings, confidence=False))
+    results = []
+    for chroma, free, one in zip(colourings, unhinted, seen, strict=True):
+        met = []
+        for ab, ab_free in zip(chroma.ab, free.ab, strict=True):
+            near = within_reach(ab, ab_free, one.plane, told.hints, one.shape)
+            met.append(meet_hints(near, one.plane, told.hints, one.shape))
+        results.append(replace(chroma, ab=met))
+    return results

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gan_colorize.inference.propagate import meet_hints
+from gan_colorize.inference.propagate import meet_hints, within_reach
 
 
 def plane_of(height, width, seed=0):
@@ -156,3 +156,47 @@ def test_a_photograph_of_one_pixel():
     found = meet_hints(ab, light, told(32, 32, (0, 0, 1, 1, 30, 40)), (1, 1))
     assert np.isfinite(found).all()
     np.testing.assert_allclose(found[:, 0, 0], np.array([30, 40]) / 1.02, rtol=1e-4)
+
+
+def followed_written_out(ab, free, light, hints, seen):
+    """Each place: its colours told of the hints, weighed by the chance that any of the hints concerns it."""
+    rows, columns = ab.shape[1:]
+    cell_light = light.reshape(rows, 4, columns, 4).mean((1, 3), dtype=float)
+    hinted = np.argwhere(hints[1][0].reshape(rows, 4, columns, 4).max((1, 3)) > 0)
+    result = np.empty(ab.shape)
+    for i in range(rows):
+        for j in range(columns):
+            missed = 1.0
+            for p, q in hinted:
+                distance = np.hypot(i - p, j - q) / (0.6 * min(seen) / 4)
+                unlike = ((cell_light[i, j] - cell_light[p, q]) / 12) ** 2
+                unlike += (((free[:, i, j].astype(float) - free[:, p, q]) / 12) ** 2).sum()
+                missed *= 1 - np.exp(-distance - unlike / 2)
+            result[:, i, j] = (1 - missed) * ab[:, i, j] + missed * free[:, i, j]
+    return result
+
+
+@pytest.mark.parametrize("seen", [(64, 96), (50, 90)])
+def test_the_network_is_followed_where_a_hint_reaches(seen):
+    light, ab = plane_of(64, 96)
+    _, free = plane_of(64, 96, seed=1)
+    hints = told(64, 96, (8, 8, 3, 3, 30, -20), (40, 60, 6, 2, -10, 40))
+    expected = followed_written_out(ab, free, light, hints, seen)
+    np.testing.assert_allclose(within_reach(ab, free, light, hints, seen), expected, atol=1e-3)
+
+
+def test_nothing_hinted_follows_nothing_and_everything_hinted_all():
+    light, ab = plane_of(64, 64)
+    _, free = plane_of(64, 64, seed=1)
+    np.testing.assert_array_equal(within_reach(ab, free, light, told(64, 64), (64, 64)), free)
+    everywhere = told(64, 64, (0, 0, 64, 64, 5, 5))
+    np.testing.assert_allclose(within_reach(ab, free, light, everywhere, (64, 64)), ab, atol=1e-4)
+
+
+def test_on_a_finer_grid_the_weights_are_the_same():
+    light = np.full((64, 64), 50, np.float32)
+    hints = told(64, 64, (28, 28, 4, 4, 30, -20))
+    coarse = within_reach(np.ones((2, 16, 16), np.float32), np.zeros((2, 16, 16)), light, hints, (64, 64))
+    fine = within_reach(np.ones((2, 64, 64), np.float32), np.zeros((2, 64, 64)), light, hints, (64, 64))
+    np.testing.assert_allclose(fine.reshape(2, 16, 4, 16, 4).mean((2, 4)), coarse, atol=0.06)
+    assert fine[0, 30, 30] > 0.9 > 0.5 > fine[0, 0, 0]

@@ -56,7 +56,10 @@ def test_the_network_runs_once_until_it_is_told_something_new(session, runs):
     session.suggest(1, 1)
     session.wish(session.wishes)
     session.predict()
-    assert runs == [1, 1, 1]
+    assert runs == [1, 1, 1, 1]  # with the hint and without it
+    session.move_hint(0, 50, 60)
+    session.predict()
+    assert runs == [1, 1, 1, 1, 1]
 
 
 def test_opening_reads_and_tells_nothing(colorizer, runs, grey_picture):
