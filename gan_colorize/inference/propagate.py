@@ -22,8 +22,11 @@ CELL = 4
 _REACH = 0.3
 # over so many units of L and of ab (there to exp(-1/2)).
 _LIGHTNESS, _CHROMA = 12.0, 12.0
-# The same for how far the network itself is followed.
+# The same for how far the network itself is followed;
 _FOLLOWED, _FOLLOWED_LIGHTNESS, _FOLLOWED_CHROMA = 0.6, 12.0, 12.0
+# and it is followed where its colours change nearly as much as at a hint, for that is what it takes to be the
+# same thing: shares of the largest change at a hint from which on that counts, and counts wholly.
+_SLIGHT, _SAME_THING = 0.2, 0.5
 # Variance of what is told, in the unit of the spread of differences: 0 would meet every hint exactly, and
 # overshoot where two that contradict each other are neighbours.
 _NOISE = 0.02
@@ -48,13 +51,15 @@ def within_reach(
         ab: (2, h, w), told of the hints; free: the same without. The rest as in :func:`meet_hints`.
 
     Returns:
-        (2, h, w) float32: each place a mean of both, by how likely it is that any of the hints concerns it.
+        (2, h, w) float32: each place a mean of both, by how likely it is that any of the hints concerns it:
+        because it is near and alike, or because the network recolours it as it does the hint's own place.
     """
     rows, columns = _hinted(told[1], _MOST_FOLLOWED)
     if not len(rows):
         return free
     light = _pooled(lightness[None])[0]
-    coarse = _resized(free, light.shape) if free.shape[1:] != light.shape else free
+    other_grid = free.shape[1:] != light.shape
+    coarse, hinted_coarse = (_resized(one, light.shape) if other_grid else one for one in (free, ab))
     scales = (_FOLLOWED, _FOLLOWED_LIGHTNESS, _FOLLOWED_CHROMA)
     near, like, index = _features(light, coarse, rows, columns, seen, scales)
     hinted = near[:, index], like[:, index]
@@ -64,7 +69,11 @@ def within_reach(
             for i in range(0, near.shape[1], _BLOCK)
         ]
     ).reshape(1, *light.shape)
-    if free.shape[1:] != light.shape:
+    change = np.linalg.norm(hinted_coarse - coarse, axis=0)
+    share = change / max(float(change[rows, columns].max()), 1e-3)
+    same = np.clip((share - _SLIGHT) / (_SAME_THING - _SLIGHT), 0.0, 1.0)
+    missed = missed * (1.0 - same * same * (3.0 - 2.0 * same))  # without a kink at either end
+    if other_grid:
         missed = _resized(missed, free.shape[1:])
     return (ab + missed * (free - ab)).astype(np.float32)
 

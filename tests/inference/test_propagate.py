@@ -159,14 +159,18 @@ def test_a_photograph_of_one_pixel():
 
 
 def followed_written_out(ab, free, light, hints, seen):
-    """Each place: its colours told of the hints, weighed by the chance that any of the hints concerns it."""
+    """Each place: its colours told of the hints, weighed by the chance that any of the hints concerns it, or
+    by how its change compares with the largest at a hint: from a fifth (not at all) to a half (wholly)."""
     rows, columns = ab.shape[1:]
     cell_light = light.reshape(rows, 4, columns, 4).mean((1, 3), dtype=float)
     hinted = np.argwhere(hints[1][0].reshape(rows, 4, columns, 4).max((1, 3)) > 0)
     result = np.empty(ab.shape)
+    change = np.hypot(*(ab - free).astype(float))
+    largest = max(change[p, q] for p, q in hinted)
     for i in range(rows):
         for j in range(columns):
-            missed = 1.0
+            t = min(max((change[i, j] / largest - 0.2) / 0.3, 0.0), 1.0)
+            missed = 1 - (3 * t**2 - 2 * t**3)
             for p, q in hinted:
                 distance = np.hypot(i - p, j - q) / (0.6 * min(seen) / 4)
                 unlike = ((cell_light[i, j] - cell_light[p, q]) / 12) ** 2
@@ -193,10 +197,29 @@ def test_nothing_hinted_follows_nothing_and_everything_hinted_all():
     np.testing.assert_allclose(within_reach(ab, free, light, everywhere, (64, 64)), ab, atol=1e-4)
 
 
+def recoloured(shape):
+    """Chroma without and with a hint at the top left: 20 there and at the bottom right, 2 everywhere else."""
+    free, ab = np.zeros((2, *shape), np.float32), np.full((2, *shape), 2.0, np.float32)
+    side = shape[0] // 4
+    ab[:, :side, :side] = ab[:, -side:, -side:] = 20.0
+    return ab, free
+
+
+def test_what_changes_as_the_hint_does_is_the_same_thing_and_the_rest_is_left():
+    ab, free = recoloured((16, 16))
+    light = np.full((64, 64), 30, np.float32)
+    light[:16, :16] = light[48:, 48:] = 80  # unlike the rest, which the kernel thus leaves
+    result = within_reach(ab, free, light, told(64, 64, (4, 4, 4, 4, 30, 30)), (64, 64))
+    np.testing.assert_allclose(result[:, -4:, -4:], 20, atol=1e-4)
+    np.testing.assert_allclose(result[:, :4, 8:], 0, atol=1e-3)
+
+
 def test_on_a_finer_grid_the_weights_are_the_same():
     light = np.full((64, 64), 50, np.float32)
-    hints = told(64, 64, (28, 28, 4, 4, 30, -20))
-    coarse = within_reach(np.ones((2, 16, 16), np.float32), np.zeros((2, 16, 16)), light, hints, (64, 64))
-    fine = within_reach(np.ones((2, 64, 64), np.float32), np.zeros((2, 64, 64)), light, hints, (64, 64))
-    np.testing.assert_allclose(fine.reshape(2, 16, 4, 16, 4).mean((2, 4)), coarse, atol=0.06)
-    assert fine[0, 30, 30] > 0.9 > 0.5 > fine[0, 0, 0]
+    hints = told(64, 64, (4, 4, 4, 4, 30, 30))
+    coarse = within_reach(*recoloured((16, 16)), light, hints, (64, 64))
+    fine = within_reach(*recoloured((64, 64)), light, hints, (64, 64))
+    inner = np.ones((16, 16), bool)
+    inner[3:5] = inner[:, 3:5] = inner[11:13] = inner[:, 11:13] = False  # where weights of cells are mixed
+    np.testing.assert_allclose(fine[:, 2::4, 2::4][:, inner], coarse[:, inner], atol=0.1)
+    np.testing.assert_allclose(fine[:, -12:, -12:], 20, atol=1e-3)
