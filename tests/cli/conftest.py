@@ -5,10 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
 from PIL import Image
 
-from gan_colorize.cli.main import main
 from gan_colorize.models import create_model
 from gan_colorize.zoo.checkpoint import save_model
 
@@ -37,19 +35,6 @@ def work(tmp_path, monkeypatch):
     """An empty folder, and the current one."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def run():
-    """A function: arguments -> result with exit_code, stdout, stderr; a traceback fails the test."""
-
-    def invoke(*arguments):
-        result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        assert "Traceback" not in result.output
-        return result
-
-    return invoke
 
 
 @pytest.fixture

@@ -14,10 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
 from PIL import Image
 
-from gan_colorize.cli.main import main
 from gan_colorize.inference.colorizer import Colorizer
 from gan_colorize.models import create_model
 from gan_colorize.ui.folder import Folder
@@ -141,18 +139,6 @@ def upload():
         return answer.json()
 
     return send
-
-
-@pytest.fixture
-def run():
-    """A function: arguments of the command -> its result; a traceback fails the test."""
-
-    def invoke(*arguments):
-        result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        return result
-
-    return invoke
 
 
 # Chromium's own talking to the network has no place in a test, nor has a sandbox, which root cannot have.
