@@ -238,9 +238,11 @@ class Driver:
         self.page.mouse.click(*self.at(across, down), **options)
 
     def hints(self, count: int) -> None:
-        """Wait until the page has so many hints."""
+        """Wait until the page has so many hints, and lists them: it draws the list a moment later."""
+        from playwright.sync_api import expect
+
         self.page.locator(f"body[data-hints='{count}']").wait_for()
-        assert self.page.locator("#hint-list button").count() == count
+        expect(self.page.locator("#hint-list button")).to_have_count(count, timeout=1000 * _PATIENCE)
 
     def pixel(self, across: float, down: float) -> tuple[int, ...]:
         """RGB of the stage at a place in shares of its size."""
