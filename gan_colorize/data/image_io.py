@@ -15,7 +15,7 @@ from PIL import Image
 from ..errors import UserError
 from .icc import ProfileError, grey_to_srgb16, image_to_srgb, rgb16_to_srgb16
 from .image_write import write_photo
-from .metadata import carried_exif, orient, orientation_of, resolution
+from .metadata import Metadata, orient, orientation_of, read_metadata
 from .opening import IMAGE_SUFFIXES, MAX_MEGAPIXELS, opened
 from .sixteen import is_wide_colour, read_wide_colour
 
@@ -31,8 +31,7 @@ class Photo:
 
     pixels:   (H, W) grey or (H, W, 3) colour; uint8 or uint16, full range.
     alpha:    (H, W) of either depth, or None when the picture is opaque.
-    exif:     what of the EXIF data may be carried over, or None.
-    dpi:      (x, y), or None.
+    metadata: what the file says beside its pixels and may be carried over.
     format:   "JPEG", "TIFF", ... as Pillow names them.
     bits:     a channel, in the file: 8 or 16. A profile can make 16-bit pixels of an 8-bit file.
     warnings: what was not read as stored, a line each.
@@ -40,8 +39,7 @@ class Photo:
 
     pixels: np.ndarray
     alpha: np.ndarray | None = None
-    exif: bytes | None = None
-    dpi: tuple[float, float] | None = None
+    metadata: Metadata = field(default_factory=Metadata)
     format: str = ""
     bits: int = 8
     warnings: list[str] = field(default_factory=list)
@@ -95,10 +93,10 @@ def read_photo(source: Path | str | bytes, max_megapixels: float = MAX_MEGAPIXEL
         if alpha is not None:
             opaque = alpha.min() == np.iinfo(alpha.dtype).max
             alpha = None if opaque else orient(alpha, orientation)
-        exif = carried_exif(image, (pixels.shape[1], pixels.shape[0]))
+        metadata = read_metadata(image, (pixels.shape[1], pixels.shape[0]))
         stored_wide = is_wide or image.mode in _GREY_WIDE
         bits = 16 if stored_wide and pixels.dtype == np.uint16 else 8
-        return Photo(pixels, alpha, exif, resolution(image), image.format or "", bits, notes)
+        return Photo(pixels, alpha, metadata, image.format or "", bits, notes)
 
 
 def read_rgb8(source: Path | str | bytes, short_side: int | None = None) -> np.ndarray:

@@ -70,10 +70,10 @@ def _prepared(
     options = _options(kind, quality)
     if kind != "BMP":
         options["icc_profile"] = srgb_profile()
-        if photo is not None and photo.exif and len(photo.exif) < _MOST_EXIF:
-            options["exif"] = photo.exif
-    if photo is not None and photo.dpi and kind not in ("WEBP", "AVIF"):
-        options["dpi"] = photo.dpi
+        if photo is not None and photo.metadata.exif and len(photo.metadata.exif) < _MOST_EXIF:
+            options["exif"] = photo.metadata.exif
+    if photo is not None and photo.metadata.dpi and kind not in ("WEBP", "AVIF"):
+        options["dpi"] = photo.metadata.dpi
     return image, kind, options
 
 

@@ -3,9 +3,29 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import ExifTags, Image
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a file says beside its pixels, as far as it stays true of an upright sRGB copy.
+
+    exif:      EXIF data, orientation reset, without thumbnails of the grey picture, or None.
+    xmp:       the XMP packet, or None.
+    photoshop: image resource blocks of Photoshop ("8BIM..."), of which one holds IPTC data, or None.
+    text:      (keyword, text) of PNG text chunks and of comments ("Comment").
+    dpi:       (x, y), or None.
+    """
+
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    photoshop: bytes | None = None
+    text: tuple[tuple[str, str], ...] = ()
+    dpi: tuple[float, float] | None = None
+
 
 # Descriptions of the picture. Everything else in a TIFF's first directory says how its bytes are laid out,
 # and would be wrong in the file that we write.
@@ -89,3 +109,8 @@ def carried_exif(image: Image.Image, size: tuple[int, int]) -> bytes | None:
         return new.tobytes() if len(new) or details or place else None
     except (OSError, SyntaxError, ValueError, KeyError, IndexError, TypeError, AttributeError, struct.error):
         return None  # damaged EXIF data is no reason to refuse a picture
+
+
+def read_metadata(image: Image.Image, size: tuple[int, int]) -> Metadata:
+    """What of an image's metadata is carried over to its upright copy of ``size`` (width, height)."""
+    return Metadata(exif=carried_exif(image, size), dpi=resolution(image))

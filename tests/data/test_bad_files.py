@@ -119,4 +119,4 @@ def test_damaged_exif_is_no_reason_to_refuse(tmp_path: Path) -> None:
     path = tmp_path / "exif.jpg"
     Image.fromarray(_PICTURE).save(path, exif=b"Exif\0\0II*\0\xff\xff\xff\xff" + b"\xff" * 40)
     photo = read_photo(path)
-    assert photo.size == (64, 48) and photo.exif is None
+    assert photo.size == (64, 48) and photo.metadata.exif is None

@@ -204,7 +204,7 @@ def test_exif_orientation(rgb: np.ndarray, orientation: int, kind: str) -> None:
     upright = np.asarray(ImageOps.exif_transpose(plain))
     assert np.array_equal(read_photo(data).pixels, upright)
     assert np.array_equal(read_rgb8(data), upright)
-    carried = read_photo(data).exif
+    carried = read_photo(data).metadata.exif
     if carried is not None:
         again = Image.Exif()
         again.load(carried)
@@ -253,9 +253,9 @@ def test_metadata_is_carried() -> None:
     exif.get_ifd(0x8769)[0x9003] = "1936:05:01 12:00:00"
     for kind in ("JPEG", "TIFF"):
         photo = read_photo(encode(np.zeros((8, 9, 3), np.uint8), kind, exif=exif.tobytes(), dpi=(300, 300)))
-        assert photo.dpi == (300, 300)
+        assert photo.metadata.dpi == (300, 300)
         carried = Image.Exif()
-        carried.load(photo.exif)
+        carried.load(photo.metadata.exif)
         assert carried[0x010F] == "Kodak" and carried[0x8298] == "the heirs"
         assert carried.get_ifd(0x8769)[0x9003] == "1936:05:01 12:00:00"
         assert 0x8825 not in carried  # no place was told, so there is no empty directory for one

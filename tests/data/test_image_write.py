@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from gan_colorize.data.image_io import Photo, read_photo, write_photo
+from gan_colorize.data.metadata import Metadata
 from gan_colorize.errors import UserError
 
 
@@ -48,7 +49,7 @@ def test_alpha_exif_and_profile(tmp_path: Path, rgb: np.ndarray, suffix: str) ->
     exif = Image.Exif()
     exif[0x8298] = "the heirs"
     alpha = np.random.default_rng(2).integers(0, 65536, rgb.shape[:2]).astype(np.uint16)
-    photo = Photo(rgb[..., 0], alpha=alpha, exif=exif.tobytes(), dpi=(600, 600))
+    photo = Photo(rgb[..., 0], alpha=alpha, metadata=Metadata(exif=exif.tobytes(), dpi=(600, 600)))
     path = tmp_path / f"out{suffix}"
     write_photo(path, rgb, photo, quality=100)
     with Image.open(path) as image:
@@ -81,14 +82,14 @@ def test_there_and_back(tmp_path: Path, rgb: np.ndarray) -> None:
     write_photo(tmp_path / "out.png", photo.pixels, photo)
     again = read_photo(tmp_path / "out.png")
     assert np.array_equal(again.pixels, photo.pixels) and np.array_equal(again.alpha, photo.alpha)
-    assert again.size == (60, 50) and again.exif == photo.exif
-    assert round(again.dpi[0]) == 200
+    assert again.size == (60, 50) and again.metadata.exif == photo.metadata.exif
+    assert round(again.metadata.dpi[0]) == 200
 
 
 def test_maker_notes_too_long_for_jpeg(tmp_path: Path, rgb: np.ndarray) -> None:
     exif = Image.Exif()
     exif.get_ifd(0x8769)[0x927C] = bytes(70_000)
-    write_photo(tmp_path / "a.jpg", rgb, Photo(rgb, exif=exif.tobytes()))
+    write_photo(tmp_path / "a.jpg", rgb, Photo(rgb, metadata=Metadata(exif=exif.tobytes())))
     assert read_photo(tmp_path / "a.jpg").size == (50, 60)
 
 
