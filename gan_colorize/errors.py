@@ -8,6 +8,12 @@ class UserError(ValueError):
     """
 
 
-def one_line(error: BaseException) -> str:
-    """An error's message without its line breaks; its type where it has no message."""
-    return " ".join(str(error).split()) or type(error).__name__
+def one_line(error: BaseException, most: int | None = None) -> str:
+    """An error's message without its line breaks; its type where it has no message.
+
+    most: for messages of strangers, which may quote a damaged file: cut to so many printable characters.
+    """
+    line = " ".join(str(error).split())
+    if most is not None:
+        line = "".join(character if character.isprintable() else "?" for character in line[:most])
+    return line or type(error).__name__

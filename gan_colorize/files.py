@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,32 @@ if TYPE_CHECKING:
 
 # No file that follows could be written either.
 _NOTHING_MORE = (errno.ENOSPC, errno.EROFS, errno.EDQUOT)
+PART = ".part-"  # what names of temporary files begin with
+
+
+@dataclass(frozen=True)
+class _Journal:
+    """Who writes: ``name`` is in the names of temporary files, ``place`` is told before they are renamed."""
+
+    name: str
+    place: Callable[[Path, Path], None]
+
+
+# Of the whole process, for a run writes from many threads.
+_journal: _Journal | None = None
+
+
+@contextmanager
+def journalled(name: str, place: Callable[[Path, Path], None]) -> Iterator[None]:
+    """Within the block temporary files are called ``.part-NAME-...``, so that those of a run that was killed
+    can be told from others'; ``place(temporary, path)`` is called, from any thread, when a file is whole and
+    about to get its own name. What it raises keeps the file from it."""
+    global _journal
+    before, _journal = _journal, _Journal(name, place)
+    try:
+        yield
+    finally:
+        _journal = before
 
 
 @contextmanager
@@ -30,11 +58,12 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     Raises:
         UserError: the folder cannot be written or the disk is full; an older file stays as it was.
     """
-    path = Path(path)
+    path, journal = Path(path), _journal
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".part-", suffix=path.suffix, dir=path.parent)
+        prefix = f"{PART}{journal.name}-" if journal else PART
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=path.suffix, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         # mkstemp gives 0600; people expect the permissions of any other new file.
@@ -42,6 +71,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         yield temporary
+        if journal:
+            journal.place(temporary, path)
         temporary.replace(path)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
@@ -89,6 +120,12 @@ def encode_image(path: str | Path, image: Image.Image, kind: str, **options: Any
     return buffer.getbuffer()
 
 
+def file_hash(path: str | Path) -> str:
+    """sha256 of a file's content, in hexadecimal."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def no_more_room(error: BaseException) -> bool:
     """Whether a failed write says that every later one will fail too: disk or quota full, or read-only."""
     cause = error.__cause__ if isinstance(error, UserError) else error
@@ -105,7 +142,7 @@ def check_writable(folder: Path) -> None:
     while not exists(there) and there != there.parent:
         there = there.parent
     try:
-        tempfile.TemporaryFile(prefix=".part-", dir=there).close()
+        tempfile.TemporaryFile(prefix=PART, dir=there).close()
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror or error}") from error
 

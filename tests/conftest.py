@@ -13,6 +13,8 @@ from PIL import Image
 
 from gan_colorize.cli.main import main
 
+sys.path.insert(0, str(Path(__file__).parent))  # lets tests of several rooms import films.py
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

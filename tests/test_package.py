@@ -14,7 +14,7 @@ import gan_colorize
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "gan_colorize"
-IMPORT_NAMES = {"scikit-image": "skimage", "pillow": "PIL", "pyyaml": "yaml"}
+IMPORT_NAMES = {"scikit-image": "skimage", "pillow": "PIL", "pyyaml": "yaml", "opencv-python-headless": "cv2"}
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,8 @@ def test_nothing_is_pinned_to_one_build_of_torch(setup: configparser.ConfigParse
 def test_every_data_file_is_package_data(setup: configparser.ConfigParser) -> None:
     patterns = setup["options.package_data"]["gan_colorize"].split()
     declared = {path for pattern in patterns for path in PACKAGE.glob(pattern) if path.is_file()}
-    present = {path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    present = {path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix != ".py"}
+    present = {path for path in present if path.parent.name != "__pycache__"}
     assert present - declared == set()
 
 

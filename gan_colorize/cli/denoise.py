@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 @result_options
 def command(
     inputs: tuple[str, ...],
+    files_from: str | None,
     output: Path,
+    resume: bool,
     model: str,
     format_: str | None,
     quality: int,
@@ -35,13 +37,21 @@ def command(
 ) -> None:
     """Take the noise out of grey photographs, whatever its strength; before they are coloured, for instance.
 
-    INPUT are those of colorize. Results are grey, with 8 bits. OUTPUT gets a denoise-report.json that says
-    what became of every file.
+    INPUT are those of colorize, and a run that was ended goes on with --resume. Results are grey, with 8
+    bits. OUTPUT gets a denoise-report.json that says what became of every file.
     """
-    existing = check_existing(overwrite, skip_existing)
+    existing = check_existing(overwrite, skip_existing, resume)
     settings = {"model": model, "device": device, "precision": precision}
     settings |= {"format": format_, "quality": quality}
-    plan, report = plan_files(inputs, output, settings, existing=existing, done="restored", verb="denoise")
+    plan, report = plan_files(
+        inputs,
+        output,
+        settings,
+        existing=existing,
+        done="restored",
+        verb="denoise",
+        files_from=files_from,
+    )
     run_files(plan, report, lambda shown: _restore(plan.jobs, report, shown, settings))
 
 

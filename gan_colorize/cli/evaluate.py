@@ -19,7 +19,7 @@ _GROUPS = {
         "semantic",
         "guided",
     ),
-    "Running": ("device", "batch_size"),
+    "Running": ("device", "batch_size", "compile_"),
 }
 
 
@@ -106,6 +106,9 @@ class _GroupedCommand(click.Command):
     show_default=True,
     help="Pictures of 256x256 at a time; changes no number.",
 )
+@click.option(
+    "--compile", "compile_", is_flag=True, help="Let torch compile the network first: a minute or more."
+)
 def command(
     model: str,
     data: tuple[Path, ...],
@@ -121,6 +124,7 @@ def command(
     guided: bool,
     device: str,
     batch_size: int,
+    compile_: bool,
 ) -> None:
     """Measure a model against colour photographs that it has not seen.
 
@@ -150,6 +154,13 @@ def command(
     recogniser = load_recogniser(chosen) if semantic else None
     settings = Settings(resize, size, temperature, batch_size, limit)
     progress = _progress if sys.stderr.isatty() else None
+    if compile_:
+        import torch
+
+        from ..inference.runtimes import compiled
+
+        where = torch.device(chosen)
+        network = compiled(network, where, torch.float32, lambda line: click.echo(line, err=True))
     report, grid = evaluate(network, source, settings, chosen, lpips, progress, recogniser)
 
     if guided:

@@ -14,18 +14,23 @@ import click
 from .. import __version__
 from ..errors import UserError
 from ..signals import Terminated
+from .lines import tell
 
 # verb -> (module with a ``command``, line of help): --help must not import a verb, torch takes seconds
 COMMANDS = {
     "colorize": ("gan_colorize.cli.colorize", "Colour photographs: files, folders, globs."),
     "denoise": ("gan_colorize.cli.denoise", "Restore noisy grey photographs with a model that learned to."),
+    "video": ("gan_colorize.cli.video", "Colour a film, or a folder of frames, without flicker."),
     "palette": ("gan_colorize.cli.palette", "Draw palettes of five colours for words."),
     "ui": ("gan_colorize.cli.ui", "Colour by hand in the browser: an editor on this machine."),
     "train": ("gan_colorize.cli.train", "Train a model on a folder of colour photographs."),
     "evaluate": ("gan_colorize.cli.evaluate", "Measure a model on colour photographs."),
     "models": ("gan_colorize.cli.models", "List the networks with contract, size and source."),
+    "export": ("gan_colorize.cli.export", "Write a model as an ONNX file."),
     "import": ("gan_colorize.cli.import_weights", "Make a model file of weights that others published."),
 }
+# where the context's meta keeps what was typed, the verb first
+ARGUMENTS = "gan_colorize.arguments"
 
 
 @contextmanager
@@ -57,6 +62,10 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[ARGUMENTS] = list(args)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         for stream in (sys.stdout, sys.stderr):  # file names need not be valid Unicode
             if hasattr(stream, "reconfigure"):
@@ -64,7 +73,7 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except UserError as error:
-            click.echo(f"Error: {error}", err=True)
+            tell(f"Error: {error}", err=True)
             ctx.exit(1)
         except KeyboardInterrupt as error:
             click.echo("interrupted", err=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UserError
-from ..files import check_writable
-from .main import termination_interrupts
+from ..files import check_writable, file_hash, journalled
+from .lines import tell
+from .main import ARGUMENTS, termination_interrupts
 from .progress import Progress
+from .quiet import libraries_kept_quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,19 +40,39 @@ _RESULT_OPTIONS = (
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N, mps."),
     click.option("--precision", default="auto", show_default=True, help="auto, fp32, bf16, fp16."),
 )
+
+
+def _some_input(ctx: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value and ctx.params.get("files_from") is None and not ctx.resilient_parsing:
+        raise click.MissingParameter("(or --files-from)", ctx, parameter)
+    return value
+
+
 _FILE_OPTIONS = (
-    click.argument("inputs", nargs=-1, required=True, metavar="INPUT..."),
+    # eager: INPUT... asks whether it was given
+    click.option(
+        "--files-from",
+        metavar="FILE",
+        is_eager=True,
+        help="A list of inputs, one a line or as of find -print0; - is standard input.",
+    ),
+    click.argument("inputs", nargs=-1, metavar="INPUT...", callback=_some_input),
     click.option(
         "--output",
         required=True,
         type=click.Path(path_type=Path),
         help="Folder for the results (an input folder's tree is kept), or one image file for one input.",
     ),
+    click.option(
+        "--resume",
+        is_flag=True,
+        help="Go on with a run that was ended or killed: do what is not done, once.",
+    ),
 )
 
 
 def file_options(command: Callable) -> Callable:
-    """INPUT... and --output."""
+    """INPUT..., --files-from, --output and --resume."""
     return _apply(_FILE_OPTIONS, command)
 
 
@@ -62,10 +87,15 @@ def _apply(options: tuple[Callable, ...], command: Callable) -> Callable:
     return command
 
 
-def check_existing(overwrite: bool, skip_existing: bool) -> str:
-    """What to do about results that are there: "fail", "skip" or "overwrite"."""
+def check_existing(overwrite: bool, skip_existing: bool, resume: bool = False) -> str:
+    """What to do about results that are there: "fail", "skip", "overwrite", "resume", or, with what has
+    changed since made again, "resume overwrite"."""
     if overwrite and skip_existing:
         raise click.UsageError("--overwrite and --skip-existing exclude each other")
+    if resume and skip_existing:
+        raise click.UsageError("--resume and --skip-existing exclude each other: --resume skips what is done")
+    if resume:
+        return "resume overwrite" if overwrite else "resume"
     return "overwrite" if overwrite else "skip" if skip_existing else "fail"
 
 
@@ -79,33 +109,51 @@ def plan_files(
     verb: str = "colorize",
     samples: int = 0,
     confidence: bool = False,
+    files_from: str | None = None,
 ) -> tuple[Plan, RunReport]:
     """Find the inputs and give each its results' paths.
 
-    settings: all that was asked, for the report; "format" among it. done: what a file is called that went
-    well, such as "coloured". verb: the command, after which the report is called.
+    settings: all that was asked, for the report; "format" among it. existing: of :func:`check_existing`.
+    done: what a file is called that went well, such as "coloured". verb: the command, after which report and
+    manifest are called. files_from: a list of more inputs, as "-" among the inputs is.
     """
     from ..inference import plan as planning
-    from ..inference.inputs import find_inputs
+    from ..inference.inputs import STDIN, find_inputs, read_list
+    from ..inference.manifest import MANIFEST_NAMES, Manifest
     from ..inference.report import REPORT_NAMES, RunReport
 
+    def say(line: str) -> None:
+        tell(line, err=True)
+
+    lists = dict.fromkeys([*([STDIN] if STDIN in inputs else []), *([files_from] if files_from else [])])
+    listed = [name for source in lists for name in read_list(source)]
+    named = [name for name in inputs if name != STDIN]
     suffix = f".{settings['format']}" if settings["format"] else None
-    single_file = planning.names_one_file(list(inputs), output, suffix)
+    single_file = planning.names_one_file([*named, *listed], output, suffix)
+    if single_file and existing.startswith("resume"):
+        raise click.UsageError("--resume is for a folder of results, and --output names one image")
+    if settings.get("reference"):
+        settings = settings | {"reference_sha256": file_hash(settings["reference"])}
     name = REPORT_NAMES[verb]
     report_path = output.with_name(f"{output.stem}.{name}") if single_file else output / name
-    report = RunReport(settings, report_path, done)
-    found, failures = find_inputs(list(inputs), output, say=lambda line: click.echo(line, err=True))
+    manifest = None if single_file else Manifest(output / MANIFEST_NAMES[verb], say)
+    if manifest is not None:
+        click.get_current_context().call_on_close(manifest.close)
+    report = RunReport(settings, report_path, done, manifest)
+    found, failures = find_inputs(named, output, say, listed)
     plan = planning.plan(
         found,
         output,
         suffix=suffix,
         samples=samples,
         confidence=confidence,
-        existing=existing,
+        existing="resume" if existing.startswith("resume") else existing,
         single_file=single_file,
         made_from=report.made_from(),
     )
     plan.failures[:0] = failures
+    if existing.startswith("resume"):
+        plan.resume = "overwrite" if existing.endswith("overwrite") else "keep"
     if plan.jobs:
         check_writable(report_path.parent)
     return plan, report
@@ -113,6 +161,7 @@ def plan_files(
 
 def run_files(plan: Plan, report: RunReport, work: Callable[[Progress], None]) -> None:
     """Let ``work`` do the plan's jobs, report, summarise; ends the command with 1 unless all went well."""
+    _resume(plan, report)
     with termination_interrupts():
         well = _run(plan, report, work)
     if not well:
@@ -120,41 +169,95 @@ def run_files(plan: Plan, report: RunReport, work: Callable[[Progress], None]) -
 
 
 def take_results(results: Iterable[FileResult], report: RunReport, progress: Progress, stop: Stop) -> None:
-    """Report files as they are finished; raises what a signal stands for once that is done."""
+    """Report files as they are finished; raises what a signal stands for once that is done.
+
+    A manifest that cannot be written stops the run as a full disk does: the others are "not tried".
+    """
+    broken = False
     for result in results:
-        report.add(result)
-        if result.error:
-            progress.say(f"Error: {result.error}")
-        progress.step()
-    stop.raise_if_set()
+        problems = [result.error] if result.error else []
+        try:
+            report.add(result)
+        except UserError as error:
+            if not broken:
+                problems.append(f"{error}; stopped")
+            broken = True
+            stop.set()
+        for line in problems:
+            progress.say(f"Error: {line}")
+        width, height = result.size or (0, 0)
+        progress.step(
+            megapixels=width * height / 1e6,
+            work=report.source_bytes(result.source),
+            failed=result.error is not None,
+        )
+    if broken:
+        report.failed_to_write = True
+        report.add_missing()
+    if stop.number is not None or not broken:
+        stop.raise_if_set()
+
+
+def _resume(plan: Plan, report: RunReport) -> None:
+    """With --resume, leave out what is done; says what has changed since."""
+    if plan.resume is None or report.manifest is None or not plan.jobs:
+        return
+    from ..inference.resume import Now, sort_out
+    from ..zoo.checkpoint import resolve_model
+
+    now = Now(report.settings, file_hash(resolve_model(report.settings["model"])))
+    folder, overwrite = report.manifest.path.parent, plan.resume == "overwrite"
+    sort_out(
+        plan,
+        report.manifest.history,
+        folder,
+        now,
+        overwrite=overwrite,
+        say=lambda line: tell(f"Warning: {line}", err=True),
+    )
 
 
 def _run(plan: Plan, report: RunReport, work: Callable[[Progress], None]) -> bool:
-    progress = Progress(len(plan.jobs))
+    # a file's size stands for its megapixels, which are not known before it is opened
+    progress = Progress(len(plan.jobs), work=report.expect(plan.jobs))
     for source, line in plan.failures:
         report.failed(source, line)
         progress.say(f"Error: {line}")
     for source in plan.skipped:
         report.skipped(source)
-    finished = written = False
+    finished = written = interrupted = False
     try:
         if plan.jobs:
-            work(progress)
+            with journalled(report.run_id, report.place), libraries_kept_quiet():
+                work(progress)
         finished = True
+    except KeyboardInterrupt:
+        interrupted = report.manifest is not None
+        raise
     finally:
         progress.clear()
         # a run that was refused, by its inputs or its model, leaves no trace
         if report.model or (finished and plan.skipped):
             written = _write(report, interrupted=not finished)
+        report.close()
+        if interrupted:
+            tell(f"to go on: {_command_to_resume()}")
     for text, sources in report.warnings().items():
         others = f" and {len(sources) - 1} more" if len(sources) > 1 else ""
-        click.echo(f"Warning: {sources[0]}{others}: {text}", err=True)
+        tell(f"Warning: {sources[0]}{others}: {text}", err=True)
     counts = report.counts()
     if not counts["not tried"]:
         del counts["not tried"]
     told = ", ".join(f"{count} {status}" for status, count in counts.items())
-    click.echo(f"{told} in {report.seconds():.1f} s" + (f"; report: {report.path}" if written else ""))
-    return written and counts["failed"] == 0
+    tell(f"{told} in {report.seconds():.1f} s" + (f"; report: {report.path}" if written else ""))
+    return written and counts["failed"] == 0 and not report.failed_to_write
+
+
+def _command_to_resume() -> str:
+    verb, *arguments = click.get_current_context().meta[ARGUMENTS]
+    kept = [one for one in arguments if one not in ("--resume", "--skip-existing")]
+    words = ["gan-colorize", verb, "--resume", *kept]  # before a "--" that may be among them
+    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
 
 def _write(report: RunReport, interrupted: bool) -> bool:
@@ -162,6 +265,6 @@ def _write(report: RunReport, interrupted: bool) -> bool:
     try:
         report.write(interrupted)
     except UserError as error:
-        click.echo(f"Error: {error}", err=True)
+        tell(f"Error: {error}", err=True)
         return False
     return True

@@ -12,6 +12,7 @@ import click
 
 from ..errors import UserError
 from ..files import is_file, is_folder
+from .lines import tell
 
 if TYPE_CHECKING:
     from ..inference.palettes import PaletteDrawer
@@ -36,6 +37,13 @@ _OPTIONS = (
 def steering_options(command: Callable) -> Callable:
     """--hints, --reference, --palette and --text."""
     for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def colour_options(command: Callable) -> Callable:
+    """--reference, --palette and --text: what can be wished of many pictures at once."""
+    for option in reversed(_OPTIONS[1:]):
         command = option(command)
     return command
 
@@ -100,7 +108,7 @@ def _steered(job: Job, file: Path | None, wishes: Wishes | None, drawer: Callabl
         except UserError as error:
             raise UserError(f"{file}: {error}") from error
         if warning:
-            click.echo(f"Warning: {file}: {warning}", err=True)
+            tell(f"Warning: {file}: {warning}", err=True)
     return replace(job, wishes=own, hints_file=file)
 
 
@@ -170,4 +178,4 @@ def _tell_unused(files: Iterable[Path], used: set[Path], plan: Plan, suffix: str
     names = {stem + suffix for photograph in done for stem in (photograph.name, photograph.stem)}
     for file in sorted(set(files) - used):
         if file.name not in names:
-            click.echo(f"Warning: {file}: no photograph for these hints", err=True)
+            tell(f"Warning: {file}: no photograph for these hints", err=True)

@@ -52,6 +52,12 @@ def _linear_of_8bit() -> Tensor:
 
 
 @functools.cache
+def linear_of_16bit() -> Tensor:
+    """(65536,) float32 linear light of 16-bit sRGB."""
+    return exact.srgb_to_linear(torch.arange(65536, dtype=torch.float64) / 65535).float()
+
+
+@functools.cache
 def _level_of_linear() -> Tensor:
     """(16385,) uint8: the rounded sRGB level in the middle of each cell of linear light, then of 1.0."""
     middles = (torch.arange(_LEVELS + 1, dtype=torch.float64) + 0.5).div_(_LEVELS).clamp_(max=1.0)
@@ -107,16 +113,25 @@ def rgb8_to_lab(rgb: Tensor) -> Tensor:
     return lab[:, : pictures * pixels].view(3, pictures, pixels).transpose(0, 1).reshape(rgb.shape)
 
 
-@one_thread()
 def rgb8_to_lightness(rgb: np.ndarray) -> np.ndarray:
     """L of an 8-bit sRGB picture: uint8 (H, W, 3) -> float32 (H, W), 0..100, within 1e-3 of exact."""
-    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
-        raise ValueError(f"rgb must be uint8 (H, W, 3), got {rgb.dtype} {rgb.shape}")
-    pixels = _tensor(rgb, np.uint8)
+    return _rgb_to_lightness(rgb, np.uint8, _linear_of_8bit())
+
+
+def rgb16_to_lightness(rgb: np.ndarray) -> np.ndarray:
+    """L of a 16-bit sRGB picture: uint16 (H, W, 3) -> float32 (H, W), 0..100, within 5e-5 of exact."""
+    return _rgb_to_lightness(rgb, np.uint16, linear_of_16bit())
+
+
+@one_thread()
+def _rgb_to_lightness(rgb: np.ndarray, kind: type, linear_of: Tensor) -> np.ndarray:
+    if rgb.dtype != kind or rgb.ndim != 3 or rgb.shape[2] != 3:
+        raise ValueError(f"rgb must be {kind.__name__} (H, W, 3), got {rgb.dtype} {rgb.shape}")
+    pixels = _tensor(rgb, kind)
     lightness = torch.empty(rgb.shape[:2], dtype=torch.float32)
     luminance = torch.tensor(exact.RGB_TO_XYZ[1])
     for band, out in zip(pixels.split(3 * _BAND), lightness.view(-1).split(_BAND), strict=True):
-        linear = torch.index_select(_linear_of_8bit(), 0, band.int())
+        linear = torch.index_select(linear_of, 0, band.int())
         torch.mv(linear.view(-1, 3), luminance, out=out)
         _cie_f_(out).mul_(116.0).sub_(16.0)
     return lightness.numpy()

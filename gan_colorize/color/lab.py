@@ -34,14 +34,15 @@ def srgb_to_linear(encoded: Tensor) -> Tensor:
     magnitude = encoded.abs()
     # The clamp keeps the branch that `where` throws away from sending NaN into the gradient.
     curve = ((magnitude.clamp(min=_ENCODED_KNEE) + 0.055) / 1.055) ** _GAMMA
-    return torch.where(magnitude > _ENCODED_KNEE, torch.copysign(curve, encoded), encoded / _KNEE_SLOPE)
+    # Not copysign: graphs for other runtimes have no such operation.
+    return torch.where(magnitude > _ENCODED_KNEE, curve * encoded.sign(), encoded / _KNEE_SLOPE)
 
 
 def linear_to_srgb(linear: Tensor) -> Tensor:
     """Linear light to sRGB-encoded values, any shape; odd around zero (as CSS Color 4 extends sRGB)."""
     magnitude = linear.abs()
     curve = 1.055 * magnitude.clamp(min=_LINEAR_KNEE) ** (1.0 / _GAMMA) - 0.055
-    return torch.where(magnitude > _LINEAR_KNEE, torch.copysign(curve, linear), linear * _KNEE_SLOPE)
+    return torch.where(magnitude > _LINEAR_KNEE, curve * linear.sign(), linear * _KNEE_SLOPE)
 
 
 def _cie_f(t: Tensor) -> Tensor:
@@ -84,7 +85,8 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
         ValueError: another shape, or values above 1.5 (a 0..255 picture would give L in the thousands).
     """
     rgb = _checked(rgb, "rgb")
-    if rgb.numel() and rgb.detach().amax() > 1.5:
+    # A graph that is being exported cannot stop at values that it does not know yet.
+    if not torch.compiler.is_exporting() and rgb.numel() and rgb.detach().amax() > 1.5:
         raise ValueError(
             f"rgb must lie in 0..1, its largest value is {rgb.detach().amax():.4g}; divide by 255"
         )

@@ -6,35 +6,53 @@ Reading for colouring keeps everything (:func:`read_photo`); reading for trainin
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from ..errors import UserError
-from .icc import ProfileError, grey_to_srgb16, image_to_srgb, rgb16_to_srgb16
 from .image_write import write_photo
-from .metadata import Metadata, orient, orientation_of, read_metadata
-from .opening import IMAGE_SUFFIXES, MAX_MEGAPIXELS, opened
-from .sixteen import is_wide_colour, read_wide_colour
+from .metadata import Metadata, orient, orientation_of, read_metadata, tiff_page_metadata
+from .opening import (
+    IMAGE_SUFFIXES,
+    MAX_MEGAPIXELS,
+    check_size,
+    damage_told,
+    is_tiff,
+    opened,
+    stream_of,
+)
+from .picture_modes import GREY_WIDE, apply_profile, from_image, managed, over_mid_grey, to_8bit, to_words
+from .tiff_read import Stored, is_plain, read_page, tiff_pages
+from .wide_png import is_wide_png, read_wide_png
+
+if TYPE_CHECKING:
+    from tifffile import TiffPage
+
+    from ..inference.working_size import Rows
 
 __all__ = ["IMAGE_SUFFIXES", "Photo", "read_photo", "read_rgb8", "write_photo"]
 
-_GREY_16 = ("I;16", "I;16B", "I;16L", "I;16N")
-_GREY_WIDE = (*_GREY_16, "I", "F")
+_ORIENTATION = 274  # tag of TIFF 6.0
+# Up to here L is made once and kept; of larger pictures its rows are made whenever they are needed.
+_MOST_KEPT = 32_000_000
 
 
 @dataclass
 class Photo:
-    """A photograph as stored, upright, in sRGB encoding.
+    """A photograph as stored, upright, in sRGB encoding; one page of it, if it has several.
 
     pixels:   (H, W) grey or (H, W, 3) colour; uint8 or uint16, full range.
-    alpha:    (H, W) of either depth, or None when the picture is opaque.
+    alpha:    (H, W) of either depth, or None when the file has none.
     metadata: what the file says beside its pixels and may be carried over.
     format:   "JPEG", "TIFF", ... as Pillow names them.
     bits:     a channel, in the file: 8 or 16. A profile can make 16-bit pixels of an 8-bit file.
     warnings: what was not read as stored, a line each.
+    profile:  the embedded RGB profile, if a colour copy may be written in it; else None, for sRGB.
+    pages:    in the file.
     """
 
     pixels: np.ndarray
@@ -43,6 +61,8 @@ class Photo:
     format: str = ""
     bits: int = 8
     warnings: list[str] = field(default_factory=list)
+    profile: bytes | None = None
+    pages: int = 1
 
     @property
     def size(self) -> tuple[int, int]:
@@ -51,52 +71,98 @@ class Photo:
 
     def lightness(self) -> np.ndarray:
         """L of CIE Lab, (H, W) float32 0..100, at the precision of the file."""
-        from ..color import fast
+        return _lightness_of(self.pixels)
 
-        if self.pixels.ndim == 2:
-            wide = self.pixels.dtype == np.uint16
-            table = fast.lightness_of_grey16() if wide else fast.LIGHTNESS_OF_GREY8
-            # Half the time of an index expression; a pixel is never outside its table.
-            return np.take(np.asarray(table, dtype=np.float32), self.pixels, mode="clip")
-        if self.pixels.dtype == np.uint8:
-            return fast.rgb8_to_lightness(self.pixels)
-        return _exact_lightness(self.pixels)
+    def lightness_rows(self) -> Rows:
+        """The same as an array or, of a large picture, as something whose rows are made when asked for."""
+        return self.lightness() if self.pixels.shape[0] * self.pixels.shape[1] <= _MOST_KEPT else _Rows(self)
 
 
-def read_photo(source: Path | str | bytes, max_megapixels: float = MAX_MEGAPIXELS) -> Photo:
+class _Rows:
+    """L of a photograph, made row by row."""
+
+    def __init__(self, photo: Photo) -> None:
+        self._pixels, self.shape = photo.pixels, photo.pixels.shape[:2]
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        return _lightness_of(self._pixels[rows])
+
+
+def _lightness_of(pixels: np.ndarray) -> np.ndarray:
+    from ..color.lightness import (
+        lightness_of,  # brings torch along, which readers of training data do without
+    )
+
+    return lightness_of(pixels)
+
+
+def read_photo(source: Path | str | bytes, max_megapixels: float = MAX_MEGAPIXELS, page: int = 0) -> Photo:
     """Read a picture for colouring, losing nothing that its format holds and our output can show.
 
-    The first frame of animations and multi-page files is taken, EXIF orientation applied, an embedded profile
-    converted to sRGB, alpha kept apart.
+    The first frame of animations is taken, EXIF orientation applied, alpha kept apart; an embedded profile is
+    applied, and named if a colour copy can be written in it.
+
+    page: of a TIFF with several pages, counted from 0; reduced copies do not count.
 
     Raises:
         UserError: missing, empty, damaged, not an image, or larger than ``max_megapixels``.
     """
-    with opened(source, max_megapixels) as image:
-        notes: list[str] = []
-        if image.format != "MPO" and getattr(image, "is_animated", False):
-            notes.append(f"has {image.n_frames} frames or pages; only the first is used")
-        is_wide = is_wide_colour(image)  # before anything else: Pillow forgets it when it loads
-        wide = read_wide_colour(image) if is_wide else None
-        orientation = orientation_of(image)
-        image.load()  # for a wide image too: damage is reported in one way
-        if wide is not None:
-            pixels, alpha = _from_wide_colour(wide, image, notes)
-        else:
-            if is_wide:
-                notes.append("16-bit colour in this packing is read at 8 bits")
-            pixels, alpha = _from_image(image, notes)
-        if wide is None or pixels.dtype == np.uint8:
-            orientation = orientation_of(image)  # Pillow turns TIFF upright while it loads
-        # Writable, for what comes from Pillow is not, and torch warns about such arrays.
-        pixels = np.require(orient(pixels, orientation), requirements=("C", "W"))
-        if alpha is not None:
-            opaque = alpha.min() == np.iinfo(alpha.dtype).max
-            alpha = None if opaque else orient(alpha, orientation)
-        metadata = read_metadata(image, (pixels.shape[1], pixels.shape[0]))
-        stored_wide = is_wide or image.mode in _GREY_WIDE
-        bits = 16 if stored_wide and pixels.dtype == np.uint16 else 8
-        return Photo(pixels, alpha, metadata, image.format or "", bits, notes)
+    if not is_tiff(source):
+        with opened(source, max_megapixels) as image:
+            return _photo(image, source)
+    with damage_told(source, max_megapixels), stream_of(source) as stream, tiff_pages(stream) as pages:
+        chosen = pages[page]
+        if not is_plain(chosen):
+            with opened(source, max_megapixels) as image:
+                image.seek(chosen.index)
+                check_size(image.width, image.height, max_megapixels)
+                return _photo(image, source, len(pages))
+        check_size(chosen.imagewidth, chosen.imagelength, max_megapixels)
+        size = stream.seek(0, os.SEEK_END)
+        stored = read_page(chosen, size)
+        return _tiff_photo(source, chosen, stored, len(pages))
+
+
+def _photo(image: Image.Image, source: Path | str | bytes, pages: int = 1) -> Photo:
+    notes: list[str] = []
+    if image.format not in ("MPO", "TIFF") and getattr(image, "is_animated", False):
+        notes.append(f"has {image.n_frames} frames; only the first is used")
+    is_wide = is_wide_png(image)  # before anything else: Pillow forgets it when it loads
+    image.load()  # for a wide image too: damage is reported in one way, and libpng meets none of it
+    wide = read_wide_png(source) if is_wide else None
+    if wide is None:
+        if is_wide:
+            notes.append("16-bit colour in this packing is read at 8 bits")
+        pixels, alpha, profile = from_image(image, notes)
+    else:
+        colours, alpha = (wide[..., :-1], wide[..., -1]) if wide.shape[2] in (2, 4) else (wide, None)
+        pixels, profile = colours if colours.shape[2] == 3 else colours[..., 0], image.info.get("icc_profile")
+    bits = 16 if wide is not None or image.mode in GREY_WIDE else 8
+    pixels, profile = managed(pixels, profile, notes)
+    turn = orientation_of(image)  # after loading: Pillow has then turned TIFF upright
+    pixels, alpha = _upright(pixels, turn), None if alpha is None else _upright(alpha, turn)
+    metadata = read_metadata(image, (pixels.shape[1], pixels.shape[0]), source)
+    notes += metadata.notes
+    return Photo(pixels, alpha, metadata, image.format or "", bits, notes, profile, pages)
+
+
+def _tiff_photo(source: Path | str | bytes, page: TiffPage, stored: Stored, pages: int) -> Photo:
+    notes, pixels, alpha = stored.notes, stored.values, stored.alpha
+    bits = 8 if pixels.dtype == np.uint8 else 16
+    if pixels.dtype not in (np.uint8, np.uint16):
+        pixels = to_words(pixels, notes)
+        alpha = None if alpha is None else to_words(alpha, notes)
+    pixels, profile = managed(pixels, page.iccprofile, notes)
+    turn = page.tags.valueof(_ORIENTATION, 1)
+    pixels, alpha = _upright(pixels, turn), None if alpha is None else _upright(alpha, turn)
+    metadata = tiff_page_metadata(source, page.offset, (pixels.shape[1], pixels.shape[0]))
+    notes += metadata.notes
+    return Photo(pixels, alpha, metadata, "TIFF", bits, notes, profile, pages)
+
+
+def _upright(pixels: np.ndarray, turn: int) -> np.ndarray:
+    # Writable, for what comes from Pillow is not, and torch warns about such arrays.
+    return np.require(orient(pixels, turn), requirements=("C", "W"))
 
 
 def read_rgb8(source: Path | str | bytes, short_side: int | None = None) -> np.ndarray:
@@ -115,117 +181,16 @@ def read_rgb8(source: Path | str | bytes, short_side: int | None = None) -> np.n
             image.draft(None, (short_side, short_side))
         image.load()
         if image.mode == "RGB" and "transparency" not in image.info:
-            pixels = image
+            pixels, profile = image, image.info.get("icc_profile")
         else:
-            values, alpha = _from_image(image, [], profile=image.mode != "RGB")
-            pixels = Image.fromarray(_over_mid_grey(to_8bit(values), alpha))
+            values, alpha, profile = from_image(image, [])
+            if values.ndim == 2:
+                values, _ = managed(values, profile, [])
+            pixels = Image.fromarray(over_mid_grey(to_8bit(values), alpha))
         pixels = _shrink(pixels, short_side)
-        if image.mode == "RGB" and image.info.get("icc_profile"):  # after shrinking: fewer pixels to convert
-            pixels = _apply_profile(pixels, image.info["icc_profile"], [])
+        if pixels.mode == "RGB" and profile:  # after shrinking: fewer pixels to convert
+            pixels = apply_profile(pixels, profile, [])
         return np.ascontiguousarray(orient(np.asarray(pixels.convert("RGB")), orientation_of(image)))
-
-
-def to_8bit(values: np.ndarray) -> np.ndarray:
-    """uint8 as it is, uint16 rounded to the nearest of 256 levels."""
-    if values.dtype == np.uint8:
-        return values
-    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-
-
-def _from_wide_colour(
-    wide: np.ndarray, image: Image.Image, notes: list[str]
-) -> tuple[np.ndarray, np.ndarray | None]:
-    colours, alpha = (wide[..., :-1], wide[..., -1]) if wide.shape[2] in (2, 4) else (wide, None)
-    profile = image.info.get("icc_profile")
-    if colours.shape[2] == 1:
-        return _grey_with_profile(colours[..., 0], profile, notes), alpha
-    if profile:
-        try:
-            colours = rgb16_to_srgb16(colours, profile)
-        except ProfileError as error:
-            notes.append(f"{error}; read at 8 bits")
-            return _from_image(image, notes)
-    return colours, alpha
-
-
-def _from_image(
-    image: Image.Image, notes: list[str], profile: bool = True
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """(pixels, alpha) of any mode that Pillow has; ``profile`` False leaves an RGB profile unapplied."""
-    icc = image.info.get("icc_profile") if profile else None
-    if image.mode in _GREY_WIDE:
-        return _grey_with_profile(_wide_grey(image, notes), icc, notes), None
-    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa", "P") or "transparency" in image.info:
-        grey = image.mode in ("L", "LA", "La", "1")
-        transparent = image.mode != "P" or "transparency" in image.info
-        image = image.convert("RGBA" if transparent else "RGB")
-        alpha = np.asarray(image.getchannel("A")) if transparent else None
-        image = image.convert("RGB").getchannel("G") if grey else image.convert("RGB")
-    else:
-        alpha = None
-    if image.mode in ("1", "L"):
-        return _grey_with_profile(np.asarray(image.convert("L")), icc, notes), alpha
-    if image.mode == "YCbCr" or image.mode == "HSV" or image.mode == "RGBX":
-        image = image.convert("RGB")
-    if icc:
-        image = _apply_profile(image, icc, notes)
-    elif image.mode == "LAB":
-        image = _lab_to_rgb(image)
-    return np.asarray(image.convert("RGB")), alpha
-
-
-def _apply_profile(image: Image.Image, profile: bytes, notes: list[str]) -> Image.Image:
-    try:
-        return image_to_srgb(image, profile)
-    except ProfileError as error:
-        notes.append(f"{error}; ignored")
-        return image
-
-
-def _grey_with_profile(grey: np.ndarray, profile: bytes | None, notes: list[str]) -> np.ndarray:
-    if not profile:
-        return grey
-    try:
-        converted = grey_to_srgb16(grey, profile)
-    except ProfileError as error:
-        notes.append(f"{error}; ignored")
-        return grey
-    return grey if converted is None else converted
-
-
-def _wide_grey(image: Image.Image, notes: list[str]) -> np.ndarray:
-    """(H, W) uint16 of the grey modes with more than 8 bits."""
-    values = np.asarray(image)
-    if image.mode in _GREY_16:
-        values = values.astype(np.uint16)  # native byte order
-        white_is_zero = image.format == "TIFF" and image.tag_v2.get(262) == 0
-        return 65535 - values if white_is_zero else values
-    low, high = values.min(), values.max()
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise UserError("has values that are infinite or not a number; save it with 16 bits")
-    # Floating point names no white: the smallest usual range that holds the values.
-    whites = (1, 255, 65535) if image.mode == "F" else (65535,)
-    white = next((white for white in whites if low >= 0 and high <= white), None)
-    if white is not None:
-        if image.mode == "F" and white > 1:
-            notes.append(f"floating-point values up to {high:g}: taken as 0 (black) to {white} (white)")
-        return np.rint(values * (65535 / white)).astype(np.uint16)
-    raise UserError(f"32-bit values from {low:g} to {high:g} have no agreed white; save it with 16 bits")
-
-
-def _lab_to_rgb(image: Image.Image) -> Image.Image:
-    from PIL import ImageCms
-
-    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-    return ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
-
-
-def _over_mid_grey(values: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
-    if alpha is None:
-        return values
-    share = to_8bit(alpha).astype(np.float32) / 255
-    share = share[..., None] if values.ndim == 3 else share
-    return np.rint(values * share + 128 * (1 - share)).astype(np.uint8)
 
 
 def _shrink(image: Image.Image, short_side: int | None) -> Image.Image:
@@ -234,16 +199,3 @@ def _shrink(image: Image.Image, short_side: int | None) -> Image.Image:
     factor = short_side / min(image.size)
     size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
     return image.resize(size, Image.Resampling.BICUBIC)
-
-
-def _exact_lightness(rgb16: np.ndarray) -> np.ndarray:
-    """L of (H, W, 3) uint16, in bands of rows: the exact conversion holds several floats a pixel."""
-    import torch
-
-    from ..color.lab import rgb_to_lab
-
-    out = np.empty(rgb16.shape[:2], np.float32)
-    for top in range(0, len(rgb16), 256):
-        band = torch.from_numpy(rgb16[top : top + 256].astype(np.float32) / 65535).permute(2, 0, 1)
-        out[top : top + 256] = rgb_to_lab(band)[0].numpy()
-    return out

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
+import stat
 import struct
 import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
 from ..errors import UserError, one_line
+from .png_text import TEXT_LEFT_OUT, without_bombs
 
 IMAGE_SUFFIXES = (
     ".jpg",
@@ -44,6 +47,9 @@ Image.MAX_IMAGE_PIXELS = int(MAX_MEGAPIXELS * 1e6)
 # Pillow remarks on odd metadata through Python warnings; pictures that read well need no remark.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
+# Pixels of JPEG in a byte: a block of 64 takes a bit for its mean at the least, and larger ones share an end.
+_MOST_PER_BYTE = 4096
+
 # What decoders raise on damaged files; the plugins are many and agree on nothing.
 _DECODER_ERRORS = (
     OSError,
@@ -67,23 +73,64 @@ def opened(source: Path | str | bytes, max_megapixels: float = MAX_MEGAPIXELS) -
     Whatever goes wrong inside the block because the file is damaged leaves it as a UserError that names the
     file (bytes have no name: the caller adds it).
     """
+    with damage_told(source, max_megapixels):
+        with stream_of(source) as found:
+            harmless = without_bombs(found)
+        stream = harmless or (io.BytesIO(source) if isinstance(source, bytes) else source)
+        with Image.open(stream, formats=_FORMATS) as image:
+            check_size(image.width, image.height, max_megapixels)
+            _check_jpeg(image, source)
+            if harmless:
+                image.info[TEXT_LEFT_OUT] = True
+            yield image
+
+
+def _check_jpeg(image: Image.Image, source: Path | str | bytes) -> None:
+    """libjpeg fills what a file does not hold with grey, without a word."""
+    if image.format not in ("JPEG", "MPO"):
+        return
+    size = len(source) if isinstance(source, bytes) else Path(source).stat().st_size
+    if image.width * image.height > _MOST_PER_BYTE * size:
+        raise UserError(f"damaged: {size} bytes cannot hold {image.width}x{image.height} pixels")
+
+
+@contextmanager
+def stream_of(source: Path | str | bytes) -> Iterator[BinaryIO]:
+    """The bytes of a file or of an encoded picture."""
+    with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as stream:
+        yield stream
+
+
+def is_tiff(source: Path | str | bytes) -> bool:
+    """Whether the first bytes are those of a TIFF or BigTIFF."""
+    try:
+        with stream_of(source) as stream:
+            return stream.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+    except OSError:
+        return False  # whoever opens it will say why
+
+
+def check_size(width: int, height: int, max_megapixels: float) -> None:
+    """Raise a UserError for a picture that is too large, or has no pixels at all."""
+    if not all(isinstance(side, int) and side > 0 for side in (width, height)):  # a tag may hold anything
+        raise UserError("damaged: its size makes no sense")
+    megapixels = width * height / 1e6
+    if megapixels > max_megapixels:
+        raise UserError(f"{width}x{height} is {megapixels:.0f} megapixels; the limit is {max_megapixels:g}")
+
+
+@contextmanager
+def damage_told(source: Path | str | bytes, max_megapixels: float = MAX_MEGAPIXELS) -> Iterator[None]:
+    """Turn what goes wrong in the block into a UserError that names the file."""
     name = "" if isinstance(source, bytes) else f"{source}: "
     try:
-        size = len(source) if isinstance(source, bytes) else Path(source).stat().st_size
-        if size == 0:
-            raise UserError(f"{name}the file is empty")
-        with Image.open(
-            io.BytesIO(source) if isinstance(source, bytes) else source, formats=_FORMATS
-        ) as image:
-            megapixels = image.width * image.height / 1e6
-            if megapixels > max_megapixels:
-                raise UserError(
-                    f"{name}{image.width}x{image.height} is {megapixels:.0f} megapixels; "
-                    f"the limit is {max_megapixels:g}"
-                )
-            yield image
+        if not isinstance(source, bytes):
+            _check_file(Path(source))
+        if (len(source) if isinstance(source, bytes) else Path(source).stat().st_size) == 0:
+            raise UserError("the file is empty")
+        yield
     except UserError as error:
-        raise error if str(error).startswith(name) else UserError(f"{name}{error}") from error
+        raise error if name and str(error).startswith(name) else UserError(f"{name}{error}") from error
     except FileNotFoundError as error:
         raise UserError(f"{name}no such file") from error
     except (IsADirectoryError, PermissionError) as error:
@@ -95,4 +142,11 @@ def opened(source: Path | str | bytes, max_megapixels: float = MAX_MEGAPIXELS) -
     except MemoryError as error:
         raise UserError(f"{name}does not fit into memory") from error
     except _DECODER_ERRORS as error:
-        raise UserError(f"{name}damaged or unsupported ({one_line(error)})") from error
+        raise UserError(f"{name}damaged or unsupported ({one_line(error, 200)})") from error
+
+
+def _check_file(path: Path) -> None:
+    """A pipe would be waited for and a device may never end."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise UserError("not a regular file")

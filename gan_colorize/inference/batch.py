@@ -2,71 +2,30 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 
-from ..data.image_io import Photo, read_photo, write_photo
+from ..data.opening import opened
 from ..errors import UserError, one_line
-from ..files import no_more_room, save_image
-from . import steering
+from ..files import no_more_room
 from .plan import Job
-from .predictor import Chroma, Predictor, Seen, Settings
+from .predictor import Chroma, Predictor, Settings
 from .ready import is_out_of_memory
-from .result import confidence_map, notices
-from .upsample import render
+from .stages import FileResult, Item, Stages, Writing, write_confidence
+
+__all__ = ["FileResult", "Writing", "colour_files", "line_for", "write_confidence"]
 
 # Photographs being worked on hold about 12 bytes a pixel: together some 800 MB, or one huge scan alone.
 _PIXELS_IN_FLIGHT = 64_000_000
-
-
-@dataclass
-class FileResult:
-    """What became of one file.
-
-    status: "coloured" (or what else was done), "failed" or "not tried"; size and seen are (width, height).
-    hints: the file of hints that was followed. drawn: temperature, saturation and seed (of the first sample,
-    or None) of the colourings; None where they are those of the run.
-    """
-
-    source: Path
-    status: str = "coloured"
-    outputs: list[Path] = field(default_factory=list)
-    seconds: float = 0.0
-    size: tuple[int, int] | None = None
-    seen: tuple[int, int] | None = None
-    warnings: list[str] = field(default_factory=list)
-    error: str | None = None
-    hints: Path | None = None
-    drawn: dict[str, float | int | None] | None = None
-
-
-@dataclass
-class _Item:
-    """A photograph on its way; ``pixels`` is what it counts for in the memory budget. ``key``: photographs of
-    one key may share a pass of the network; ``told`` and ``settings`` are then the same for all. One that is
-    ``alone`` shares its pass with none."""
-
-    job: Job
-    pixels: int
-    result: FileResult
-    photo: Photo | None = None
-    lightness: np.ndarray | None = None
-    seen: Seen | None = None
-    told: steering.Told = steering.NOTHING
-    settings: Settings | None = None
-    key: tuple[Any, ...] = ()
-    alone: bool = False
+# Photographs in one pass of the network on a CPU; more bring little.
+_MOST_IN_PASS = 8
 
 
 def colour_files(
@@ -75,7 +34,7 @@ def colour_files(
     settings: Settings,
     *,
     batch_size: int | None = None,
-    quality: int = 95,
+    writing: Writing | None = None,
     say: Callable[[str], None] = lambda line: None,
     stop: Event | None = None,
 ) -> Iterator[FileResult]:
@@ -88,12 +47,12 @@ def colour_files(
     padded size while the others read and write.
 
     jobs: what is wished of a photograph stands in its job; settings that are not given are taken from there.
-    batch_size: photographs in one pass of the network; None is 1 or 2 on a CPU and 16 elsewhere.
-    say: receives one line when the batch is halved because memory ran out.
+    batch_size: photographs in one pass of the network; None is up to 8 on a CPU and 16 elsewhere.
+    say: receives a line whenever memory ran out and what was done about it.
     stop: when it is set, photographs that are being written are finished and told, and nothing else. (An
         exception in whoever takes the results could not tell them any more.)
     """
-    return _Pipeline(predictor, jobs, settings, batch_size, quality, say, stop or Event()).run()
+    return _Pipeline(predictor, jobs, settings, batch_size, writing or Writing(), say, stop or Event()).run()
 
 
 class _Pipeline:
@@ -103,32 +62,34 @@ class _Pipeline:
         jobs: Sequence[Job],
         settings: Settings,
         batch_size: int | None,
-        quality: int,
+        writing: Writing,
         say: Callable[[str], None],
         stop: Event,
     ) -> None:
         on_cpu = self.on_cpu = predictor.device.type == "cpu"
-        self.predictor, self.settings, self.quality, self.say = predictor, settings, quality, say
-        self.stop = stop
+        self.say, self.stop = say, stop
         self.todo = iter(jobs)
         cores = torch.get_num_threads()
         workers = self.workers = max(1, min(cores, len(jobs)))
-        # A pass brings the weights into the layout of the CPU's matrix units: a seventh of the time of a
-        # photograph, which two share where there are enough to keep every core busy.
+        # The fixed cost of a pass is shared by those in it: 8 take 0.6 of the time of as many alone. Where
+        # there are few photographs all cores should have some.
         # Not of samples: who shares a pass depends on chance, and with it the last bit in float32.
-        pair_or_one = 2 if len(jobs) >= 4 * workers and not settings.samples else 1
-        self.batch_size = batch_size or (pair_or_one if on_cpu else 16)
-        self.samples_alone = on_cpu and not batch_size
+        several = 1 if settings.samples else min(_MOST_IN_PASS, max(1, len(jobs) // (2 * workers)))
+        self.batch_size = batch_size or (several if on_cpu else 16)
         # One thread each even for a single photograph: a second one costs a fifth more CPU time in waiting.
         self.pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
         self.network = self.pool if on_cpu else ThreadPoolExecutor(1)
+        samples_alone = on_cpu and not batch_size
+        self.stages = Stages(predictor, settings, writing, samples_alone, self._on_network, say)
         self.most = 2 * workers + 2 * self.batch_size
-        self.in_flight: list[_Item] = []
+        self.in_flight: list[Item] = []
+        self.again: list[Job] = []  # those for which there was no memory beside others
+        self.retried: set[Path] = set()
         # every running future, with what to do with its outcome
         self.running: dict[Future, tuple[Callable[[Any, Any], Iterator[FileResult]], Any]] = {}
         self.reading = 0
         self.disk_full = False
-        self.buckets: dict[tuple[Any, ...], list[_Item]] = defaultdict(list)
+        self.buckets: dict[tuple[Any, ...], list[Item]] = defaultdict(list)
 
     def run(self) -> Iterator[FileResult]:
         try:
@@ -159,7 +120,7 @@ class _Pipeline:
                 yield from follow_up(subject, future)
 
     def _not_tried(self) -> Iterator[FileResult]:
-        for job in [*(item.job for item in self.in_flight), *self.todo]:
+        for job in [*(item.job for item in self.in_flight), *self.again, *self.todo]:
             yield FileResult(job.source, "not tried")
 
     def _shut_down(self) -> None:
@@ -170,16 +131,24 @@ class _Pipeline:
         pixels = sum(item.pixels for item in self.in_flight)
         return not self.in_flight or (len(self.in_flight) < self.most and pixels < _PIXELS_IN_FLIGHT)
 
+    def _on_network(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Run where the network runs, and wait for it."""
+        if self.network is self.pool:
+            return function(*arguments)
+        return self.network.submit(function, *arguments).result()
+
     def _submit_reads(self) -> bool:
         """Start reading while there is room; whether files are left."""
         while self._room():
             job = next(self.todo, None)
+            if job is None and self.again and not self.in_flight:
+                job = self.again.pop()
             if job is None:
-                return False
-            item = _Item(job, _pixels(job.source), FileResult(job.source))
+                return bool(self.again)
+            item = Item(job, _pixels(job.source), FileResult(job.source))
             self.in_flight.append(item)
             self.reading += 1
-            self.running[self.pool.submit(self._read, item)] = (self._after_read, item)
+            self.running[self.pool.submit(self.stages.read, item)] = (self._after_read, item)
         return True
 
     def _flush(self, more: bool) -> None:
@@ -195,123 +164,62 @@ class _Pipeline:
 
     def _submit_predict(self, key: tuple[Any, ...]) -> None:
         items = self.buckets.pop(key)
-        self.running[self.network.submit(self._predict, items)] = (self._after_predict, items)
+        self.running[self.network.submit(self.stages.predict, items)] = (self._after_predict, items)
 
-    def _after_read(self, item: _Item, future: Future) -> Iterator[FileResult]:
+    def _after_read(self, item: Item, future: Future) -> Iterator[FileResult]:
         self.reading -= 1
         if future.exception():
-            yield self._failed(item, future.exception())
+            yield from self._failed(item, future.exception())
+            return
+        if item.result.status == "left out":
+            self.in_flight.remove(item)
+            yield item.result
             return
         self.buckets[item.key].append(item)
         if item.alone or len(self.buckets[item.key]) >= self.batch_size:
             self._submit_predict(item.key)
 
-    def _after_predict(self, items: list[_Item], future: Future) -> Iterator[FileResult]:
+    def _after_predict(self, items: list[Item], future: Future) -> Iterator[FileResult]:
+        if self.stages.most is not None:
+            self.batch_size = min(self.batch_size, self.stages.most)
         outcomes = [future.exception()] * len(items) if future.exception() else future.result()
         for item, outcome in zip(items, outcomes, strict=True):
             if isinstance(outcome, Chroma):
-                self.running[self.pool.submit(self._write, item, outcome)] = (self._after_write, item)
+                self.running[self.pool.submit(self.stages.write, item, outcome)] = (self._after_write, item)
             else:
-                yield self._failed(item, outcome)
+                yield from self._failed(item, outcome)
 
-    def _after_write(self, item: _Item, future: Future) -> Iterator[FileResult]:
+    def _after_write(self, item: Item, future: Future) -> Iterator[FileResult]:
         if future.exception():
-            yield self._failed(item, future.exception())
+            yield from self._failed(item, future.exception())
         else:
             self.in_flight.remove(item)
             yield item.result
 
-    def _failed(self, item: _Item, error: BaseException) -> FileResult:
+    def _failed(self, item: Item, error: BaseException) -> Iterator[FileResult]:
         self.in_flight.remove(item)
-        item.result.status, item.result.error = "failed", line_for(item.job.source, error)
+        source = item.job.source
+        if is_out_of_memory(error) and self.in_flight and source not in self.retried:
+            self.retried.add(source)
+            self.again.append(item.job)
+            self.say(f"{source}: not enough memory beside other photographs; trying again alone")
+            return
+        item.result.status, item.result.error = "failed", line_for(source, error)
         if no_more_room(error):
             if self.disk_full:  # one line is enough
-                return FileResult(item.job.source, "not tried", item.result.outputs)
+                yield FileResult(source, "not tried", item.result.outputs)
+                return
             self.disk_full = True
             item.result.error += "; stopped"
-        return item.result
-
-    # The three stages, each in a thread of a pool.
-
-    def _read(self, item: _Item) -> None:
-        started = time.perf_counter()
-        item.photo = read_photo(item.job.source)
-        item.lightness = item.photo.lightness()
-        item.seen = self.predictor.see(item.lightness)
-        self._tell(item)
-        item.result.size = item.lightness.shape[::-1]
-        item.result.seen = item.seen.shape[::-1]
-        item.result.seconds += time.perf_counter() - started
-
-    def _tell(self, item: _Item) -> None:
-        """What is wished of the photograph, now that its size is known."""
-        wishes, (height, width) = item.job.wishes, item.lightness.shape
-        item.settings, item.key = self.settings, (item.seen.plane.shape, wishes and wishes.without_hints())
-        if wishes is None:
-            return
-        wishes = wishes.fitted(width, height, str(item.job.hints_file or item.job.source))
-        item.settings = steering.settings_of(wishes, self.settings)
-        item.told = steering.tell(wishes, (height, width), item.seen, self.predictor.contract)
-        # One with hints of its own has no companions; nor has one of which a sample is wished.
-        item.alone = item.told.hints is not None or (self.samples_alone and item.settings.samples > 0)
-        if item.alone:
-            item.key = (*item.key, id(item))
-        item.result.hints = item.job.hints_file
-        if item.job.hints_file is not None:
-            settings, predictor = item.settings, self.predictor
-            item.result.drawn = {
-                "temperature": predictor.temperature_of(settings),
-                "saturation": predictor.saturation_of(settings),
-                "seed": settings.first_seed if settings.samples else None,
-            }
-
-    def _predict(self, items: list[_Item]) -> list[Chroma | BaseException]:
-        started = time.perf_counter()
-        seen, told, settings = [item.seen for item in items], items[0].told, items[0].settings
-        try:
-            answer = steering.predict(self.predictor, seen, told)
-            outcomes = steering.decode(self.predictor, answer, seen, told, settings)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            if len(items) == 1:
-                return [UserError("not enough memory for the network, even for one photograph")]
-            outcomes = None
-        if outcomes is None:  # outside the except clause, so that the failed pass's tensors are free
-            half = len(items) // 2
-            self.batch_size = max(1, min(self.batch_size, half))
-            self.say(f"out of memory with {len(items)} photographs at once; going on with {self.batch_size}")
-            if self.predictor.device.type == "cuda":
-                torch.cuda.empty_cache()
-            return self._predict(items[:half]) + self._predict(items[half:])
-        for item in items:
-            item.result.seconds += (time.perf_counter() - started) / len(items)
-        return outcomes
-
-    def _write(self, item: _Item, chroma: Chroma) -> None:
-        started = time.perf_counter()
-        photo, result = item.photo, item.result
-        for path, ab in zip(item.job.outputs, chroma.ab, strict=True):
-            rgb8 = render(item.lightness, ab, chroma.extent, seen=chroma.seen)
-            write_photo(path, rgb8, photo, quality=self.quality)
-            result.outputs.append(path)
-        if item.job.confidence is not None and chroma.confidence is not None:
-            write_confidence(item.job.confidence, confidence_map(chroma, item.lightness.shape))
-            result.outputs.append(item.job.confidence)
-        result.warnings = notices(photo, chroma, item.seen.shape, self.predictor.size)
-        result.seconds += time.perf_counter() - started
-        item.photo = item.lightness = None
-
-
-def write_confidence(path: Path, confidence: np.ndarray) -> None:
-    """A map (H, W) in 0..1 as an 8-bit grey PNG: white is sure, black is any colour."""
-    save_image(path, Image.fromarray(np.rint(confidence * 255.0).astype(np.uint8)), "PNG")
+        yield item.result
 
 
 def _pixels(path: Path) -> int:
-    """Pixels by the file's header; 0 when it cannot be told (reading it will say why)."""
-    with suppress(Exception), Image.open(path) as image:
+    """Pixels by the file's header; by its size when it cannot be told (reading it will say why)."""
+    with suppress(Exception), opened(path) as image:
         return image.width * image.height
+    with suppress(OSError):
+        return path.stat().st_size // 2
     return 0
 
 

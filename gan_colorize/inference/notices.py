@@ -10,10 +10,13 @@ _TONE, _SECOND_HUE = 8.0, 5.0
 _NEARLY_GREY = 4.0
 
 
-def input_notices(pixels: np.ndarray) -> list[str]:
-    """Findings on an input's pixels (H, W) or (H, W, 3), 8 or 16 bits."""
+GREY, TONED, COLOURED = "grey", "toned", "coloured"
+
+
+def tint_of(pixels: np.ndarray) -> str:
+    """Whether an input (H, W) or (H, W, 3), 8 or 16 bits, is "grey", "toned" (sepia, blue) or "coloured"."""
     if pixels.ndim == 2:
-        return []
+        return GREY
     # every k-th pixel: the question is about the picture, not about its detail
     step = max(1, int((pixels.shape[0] * pixels.shape[1] / 20_000) ** 0.5))
     rgb = pixels[::step, ::step].reshape(-1, 3).astype(np.float32)
@@ -24,11 +27,18 @@ def input_notices(pixels: np.ndarray) -> list[str]:
     opponent = np.stack([red - green, 0.5 * (red + green) - blue])
     minor, major = np.sqrt(np.maximum(np.linalg.eigvalsh(opponent @ opponent.T / len(rgb)), 0.0))
     if major < _TONE:
-        return []
+        return GREY
     # A sepia or blue tone has one hue, light and dark: all of it lies along one line.
-    if minor < _SECOND_HUE:
-        return ["the input has a tone (sepia?); it was replaced"]
-    return ["the input already has colours; they were replaced"]
+    return TONED if minor < _SECOND_HUE else COLOURED
+
+
+def input_notices(pixels: np.ndarray) -> list[str]:
+    """Findings on an input's pixels (H, W) or (H, W, 3), 8 or 16 bits."""
+    return {
+        GREY: [],
+        TONED: ["the input has a tone (sepia?); it was replaced"],
+        COLOURED: ["the input already has colours; they were replaced"],
+    }[tint_of(pixels)]
 
 
 def result_notices(strength: float, size: tuple[int, int], seen: tuple[int, int], working: int) -> list[str]:

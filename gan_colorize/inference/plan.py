@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import glob
 import os
+import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from ..data.image_io import IMAGE_SUFFIXES
 from ..data.image_write import WRITE_SUFFIXES
 from ..errors import UserError
-from ..files import exists, is_file, is_folder
+from ..file_names import NameRules, short_enough, windows_path
+from ..files import exists, file_hash, is_file, is_folder
 from .inputs import Found
+from .search import is_inside
 from .wishes import Wishes
 
 
@@ -29,14 +33,27 @@ class Job:
     hints_file: Path | None = None
     relative: PurePath | None = None
 
+    @property
+    def targets(self) -> tuple[Path, ...]:
+        """Every file that comes of it."""
+        return self.outputs if self.confidence is None else (*self.outputs, self.confidence)
+
+    def hints_hash(self) -> str | None:
+        """sha256 of its file of hints, if it has one that can be read."""
+        with suppress(OSError):
+            return file_hash(self.hints_file) if self.hints_file is not None else None
+        return None
+
 
 @dataclass
 class Plan:
-    """jobs to do; skipped: inputs whose results are there; failures: (input, line) for the others."""
+    """jobs to do; skipped: inputs whose results are there; failures: (input, line) for the others. resume:
+    None, or what to do about results that would be made in another way now: "keep" or "overwrite"."""
 
     jobs: list[Job]
     skipped: list[Path]
     failures: list[tuple[str, str]]
+    resume: str | None = None
 
 
 def plan(
@@ -53,43 +70,50 @@ def plan(
     """Give every input its results' paths.
 
     suffix: of the results (".png"), or None for the input's own where it can be written, else ".png".
-    existing: what to do about results that are there: "fail", "skip" or "overwrite".
+    existing: what to do about results that are there: "fail", "skip", "overwrite", or "resume", which leaves
+        it to :mod:`resume`.
     single_file: ``output`` is the one result itself.
     made_from: results of earlier runs and the real paths of their originals.
     """
     result = Plan([], [], [])
-    originals = {_key(os.path.realpath(one.source)) for one in found}
-    wanted = [output if single_file else output / _renamed(one.relative, suffix) for one in found]
-    count = Counter(_key(path) for path in wanted)
+    originals = _Originals(found)
+    relatives = [windows_path(one.relative) if sys.platform == "win32" else one.relative for one in found]
+    wanted = [output if single_file else output / _renamed(relative, suffix) for relative in relatives]
+    key = NameRules(output, wanted).key
+    count = Counter(map(key, wanted))
     taken: dict[str, Path] = {}
-    for one, path in zip(found, wanted, strict=True):
-        if count[_key(path)] > 1 and path.name != one.relative.name:
+    within = _Within(output)
+    for one, relative, path in zip(found, relatives, wanted, strict=True):
+        if count[key(path)] > 1 and path.name != relative.name:
             # a.tif and a.png both become a.png: the one that changes its suffix keeps its whole name
-            path = path.with_name(one.relative.name + path.suffix)
+            path = path.with_name(relative.name + path.suffix)
         outputs = tuple(_sample_path(path, index) for index in range(1, samples + 1)) or (path,)
         sureness = path.with_name(f"{path.stem}.confidence.png") if confidence else None
+        if not single_file:
+            outputs = tuple(map(short_enough, outputs))
+            sureness = short_enough(sureness) if sureness else None
         job = Job(one.source, outputs, sureness, relative=one.relative)
-        every = (*outputs, *([job.confidence] if job.confidence else []))
-        problem = _conflict(every, taken, originals)
-        there = [target for target in every if exists(target)]
+        meets = next((taken[key(target)] for target in job.targets if key(target) in taken), None)
+        problem = _conflict(job, meets, originals) or (None if single_file else within.problem(path))
+        there = [target for target in job.targets if os.path.lexists(target)]
         other = _other_original(one.source, there, made_from or {})
         if problem:
             result.failures.append((str(one.source), f"{one.source}: {problem}"))
         elif existing == "skip" and other:
             line = f"{one.source}: {other}; choose another --output or another --format"
             result.failures.append((str(one.source), line))
-        elif existing == "skip" and len(there) == len(every):
+        elif existing == "skip" and len(there) == len(job.targets):
             result.skipped.append(one.source)
         elif existing == "fail" and there:
             line = f"{one.source}: {there[0]} exists; add --overwrite or --skip-existing"
             result.failures.append((str(one.source), line))
         else:
             result.jobs.append(job)
-        taken |= dict.fromkeys(map(_key, every), one.source)
+        taken |= dict.fromkeys(map(key, job.targets), one.source)
     return result
 
 
-def names_one_file(inputs: list[str], output: Path, suffix: str | None) -> bool:
+def names_one_file(inputs: Sequence[str], output: Path, suffix: str | None) -> bool:
     """Whether ``output`` is the one result itself and not a folder.
 
     Raises:
@@ -131,12 +155,51 @@ def _sample_path(path: Path, index: int) -> Path:
     return path.with_name(f"{path.stem}.sample{index}{path.suffix}")
 
 
-def _conflict(paths: tuple[Path, ...], taken: dict[str, Path], originals: set[str]) -> str | None:
-    for path in paths:
-        if _key(os.path.realpath(path)) in originals:
+class _Originals:
+    """The inputs, however a path to one of them is spelt: through links, or in other case."""
+
+    def __init__(self, found: list[Found]) -> None:
+        self.paths = {_key(os.path.realpath(one.source)) for one in found}
+        self.numbers = {_number(one.source) for one in found}
+
+    def __contains__(self, path: Path) -> bool:
+        if _key(os.path.realpath(path)) in self.paths:
+            return True
+        number = _number(path)
+        return number is not None and number in self.numbers
+
+
+def _number(path: Path) -> tuple[int, int] | None:
+    """What the file system knows a file by; None where there is none, or it has no numbers."""
+    with suppress(OSError, ValueError):
+        found = path.stat()
+        return (found.st_dev, found.st_ino) if found.st_ino else None
+    return None
+
+
+class _Within:
+    """Whether results land in the output folder, and not where a link in it leads."""
+
+    def __init__(self, output: Path) -> None:
+        self.output = os.path.realpath(output)
+        self._problems: dict[Path, str | None] = {}
+
+    def problem(self, path: Path) -> str | None:
+        folder = path.parent
+        if folder not in self._problems:
+            real = os.path.realpath(folder)
+            inside = real == self.output or is_inside(real, self.output)
+            self._problems[folder] = None if inside else f"{folder} leads out of --output, to {real}"
+        return self._problems[folder]
+
+
+def _conflict(job: Job, meets: Path | None, originals: _Originals) -> str | None:
+    """meets: the input whose result has one of the job's names already."""
+    if meets is not None:
+        return f"its result {job.outputs[0]} is already that of {meets}; colour them separately"
+    for path in job.targets:
+        if path in originals:
             return f"its result {path} would replace an original; choose another --output"
-        if _key(path) in taken:
-            return f"its result {path} is already that of {taken[_key(path)]}; colour them separately"
         if is_folder(path):
             return f"its result {path} is a folder"
     return None

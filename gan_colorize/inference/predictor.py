@@ -14,13 +14,17 @@ from ..color import decode
 from ..devices import choose_dtype
 from ..errors import UserError
 from ..models.contract import Conditions, Prediction
-from ..zoo.checkpoint import default_saturation, default_temperature, working_size
+from ..zoo.checkpoint import default_saturation, default_temperature, weights_of, working_size
 from .ready import ready_for_inference
 from .views import VIEWS, View, resample
-from .working_size import pad_to_multiple, shrink, working_shape
+from .working_size import Rows, pad_to_multiple, shrink, working_shape
 
 # Torch takes 64 bits; the seeds of a run's samples, which count up from the first, fit as well.
 LARGEST_SEED = 2**63 - 1
+
+# Of the size divisor, in a side of what the network sees. In bfloat16 on a CPU, convolutions of stride 2 over
+# maps two pixels wide (which 32 become after four halvings) read memory that is not theirs: torch 2.15.
+_LEAST_MULTIPLES = 2
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,8 @@ class Predictor:
             raise UserError(f"--views {views}: must be one of {', '.join(map(str, VIEWS))}")
         self.views = VIEWS[views]
         self.device = torch.device(device)
+        # where full-size colours are made; elsewhere than with CUDA that is not known to pay
+        self.render_device = self.device if self.device.type == "cuda" else torch.device("cpu")
         self.dtype = choose_dtype(precision, self.device, "--precision")
         self.contract, self.name = model.contract, getattr(model, "name", type(model).__name__)
         if self.contract.returns == "lightness":
@@ -106,7 +112,12 @@ class Predictor:
             raise UserError(f"this model ({model.name}) reads words and colours no photographs; see palette")
         self.size, self.temperature = working_size(model), default_temperature(model)
         self.saturation = default_saturation(model)
+        self._network = model
         self.model = ready_for_inference(model, self.device, self.dtype)
+
+    def weights(self) -> tuple[str, str | None]:
+        """What the weights are called, and the sha256 of their file (None: of no file)."""
+        return weights_of(self._network)
 
     def check(self, settings: Settings) -> None:
         """Raise a UserError for settings that no prediction of this model can satisfy."""
@@ -132,15 +143,20 @@ class Predictor:
             return settings.saturation
         return 1.0 if settings.samples else self.saturation
 
-    def see(self, lightness: np.ndarray) -> Seen:
-        """A photograph's full-size L (H, W) float32, as the network will see it."""
+    def see(self, lightness: Rows, scale: float = 1.0) -> Seen:
+        """A photograph's full-size L (H, W) float32, as the network will see it: at ``scale`` of its size."""
         scales = {view.scale for view in self.views} - {1.0}
-        plain = self._seen(lightness, 1.0)
-        return replace(plain, others={scale: self._seen(lightness, scale) for scale in scales})
+        plain = self._seen(lightness, scale)
+        return replace(plain, others={other: self._seen(lightness, scale * other) for other in scales})
 
-    def _seen(self, lightness: np.ndarray, scale: float) -> Seen:
+    def on_cpu(self) -> Predictor:
+        """The same on the CPU, in the arithmetic that it is best at."""
+        return Predictor(self._network, "cpu", views=len(self.views))
+
+    def _seen(self, lightness: Rows, scale: float) -> Seen:
         shape = working_shape(*lightness.shape, round(self.size * scale))
-        return Seen(pad_to_multiple(shrink(lightness, shape), self.contract.size_divisor), shape)
+        plane = shrink(lightness, shape)
+        return Seen(pad_to_multiple(plane, self.contract.size_divisor, _LEAST_MULTIPLES), shape)
 
     @torch.inference_mode()
     def predict(self, seen: list[Seen], conditions: Conditions | None = None) -> Prediction:
@@ -176,7 +192,10 @@ class Predictor:
         return torch.cat([results[i] for i in range(len(seen))])
 
     def _pass(self, planes: list[np.ndarray], conditions: Conditions | None = None) -> Prediction:
-        batch = torch.from_numpy(np.stack(planes))[:, None].to(self.device)
+        batch = torch.from_numpy(np.stack(planes))[:, None]
+        if self.device.type == "cuda":  # from pinned memory the copy does not wait for the work before it
+            batch = batch.pin_memory()
+        batch = batch.to(self.device, non_blocking=True)
         half = self.dtype is not torch.float32
         with torch.autocast(self.device.type, self.dtype if half else None, enabled=half):
             return self.model(batch, None if conditions is None else conditions.to(self.device))

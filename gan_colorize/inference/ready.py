@@ -8,27 +8,41 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from . import packed
 
-def ready_for_inference(model: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
+
+def ready_for_inference(
+    model: nn.Module, device: torch.device, dtype: torch.dtype, joined: bool = True
+) -> nn.Module:
     """A copy of ``model`` on ``device``: eval mode, channels_last, BatchNorm folded into the convolutions.
 
     The caller's own network is left alone: it may be in the middle of its training.
 
+    joined: on a CPU, join convolutions with what follows them (:mod:`.packed`), where torch can do that.
+
     dtype: that of the autocast in which the copy will run. Autocast would convert the layers' weights in
         every pass (it keeps only what it converted of weights that train), a quarter of the time of one
-        small photograph; the result is the same to the last bit.
+        small photograph.
     """
     ready = copy.deepcopy(model).eval().requires_grad_(False)
-    for block in ready.modules():
-        if isinstance(block, nn.Sequential):
-            for index in range(len(block) - 1):
-                first, second = block[index], block[index + 1]
-                if type(first) is nn.Conv2d and type(second) is nn.BatchNorm2d:
-                    block[index], block[index + 1] = fuse_conv_bn_eval(first, second), nn.Identity()
+    fold_norms(ready)
     for layer in ready.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             layer.to(dtype)
-    return ready.to(device, memory_format=torch.channels_last)
+    ready = ready.to(device, memory_format=torch.channels_last)
+    if joined and device.type == "cpu" and packed.usable(dtype):
+        packed.pack(ready)
+    return ready
+
+
+def fold_norms(network: nn.Module) -> None:
+    """Fold every BatchNorm that follows a convolution in a Sequential into it, in place, for eval mode."""
+    for block in network.modules():
+        if isinstance(block, nn.Sequential):
+            for index in range(len(block) - 1):
+                first, second = block[index], block[index + 1]
+                if isinstance(first, nn.Conv2d) and type(second) is nn.BatchNorm2d:
+                    block[index], block[index + 1] = fuse_conv_bn_eval(first, second), nn.Identity()
 
 
 def is_out_of_memory(error: BaseException) -> bool:

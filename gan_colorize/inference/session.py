@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from ..data.image_io import Photo
+from ..data.provenance import Provenance
 from ..errors import UserError
 from ..models.contract import Conditions, Prediction
 from . import steering
@@ -20,7 +21,7 @@ from .predictor import Chroma, Predictor, Settings
 from .reference import reference_of
 from .result import Result, confidence_map, notices
 from .suggest import COUNT, Suggestion, suggest
-from .upsample import enlarge, render
+from .upsample import Rendering, enlarge, render
 from .wishes import Hint, Wishes, hint_from_json
 from .wishes_check import Checker
 from .working_size import shrink
@@ -141,7 +142,8 @@ class Session:
 
     def predict(self, *, confidence: bool = False) -> Result:
         """The photograph in colour, at its own size, as it is wished; see also :meth:`colorize`."""
-        return self._result(self._chroma(Settings(confidence=confidence)))
+        settings = Settings(confidence=confidence)
+        return self._result(self._chroma(settings), self._said(settings))
 
     def colorize(
         self,
@@ -166,7 +168,7 @@ class Session:
         """
         settings = Settings(temperature, 0 if seed is None else 1, seed, confidence, saturation)
         if conditions is None:
-            return self._result(self._chroma(settings))
+            return self._result(self._chroma(settings), self._said(settings))
         if saturation is None:
             settings = replace(settings, saturation=1.0)
         self._predictor.check(settings)
@@ -175,7 +177,7 @@ class Session:
             self._answer = steering.Answer(prediction, prediction)
             self._conditions, self._told_of = conditions, None
         (chroma,) = self._predictor.decode(self._answer.told, [self.seen], settings)
-        return self._result(chroma)
+        return self._result(chroma, self._provenance(settings, told="tensors"))
 
     def preview(self, largest_side: int = 1024) -> np.ndarray:
         """(h, w, 3) uint8: the photograph as it is wished, not larger than asked."""
@@ -240,12 +242,37 @@ class Session:
         (chroma,) = steering.decode(self._predictor, answer, [self.seen], self._told, settings)
         return chroma
 
-    def _result(self, chroma: Chroma) -> Result:
+    def _said(self, settings: Settings) -> Provenance:
+        """How the colours of the wishes are made; palettes of words have been drawn by now."""
+        wishes = self.wishes
+        told = {"palette": ",".join(wishes.palette or ()) or None, "text": wishes.text}
+        told |= {"hints": len(wishes.hints) or None, "reference": "statistics" if wishes.reference else None}
+        return self._provenance(steering.settings_of(wishes, settings), **told)
+
+    def _provenance(self, settings: Settings, **told: Any) -> Provenance:
+        name, sha256 = self._predictor.weights()
+        drawn = {
+            "temperature": self._predictor.temperature_of(settings),
+            "saturation": self._predictor.saturation_of(settings),
+            "seed": settings.first_seed if settings.samples else None,
+        }
+        return Provenance(name, sha256, drawn | told)
+
+    def _result(self, chroma: Chroma, provenance: Provenance) -> Result:
+        def rendering(bits: int, profile: bytes | None) -> Rendering:
+            place = {"seen": chroma.seen, "device": self._predictor.render_device}
+            return Rendering(self.lightness, chroma.ab[0], chroma.extent, bits=bits, profile=profile, **place)
+
+        warnings = notices(self.photo, chroma, self.seen.shape, self._predictor.size)
+        if self.photo.pages > 1:
+            warnings.append(f"has {self.photo.pages} pages; only the first is used")
         return Result(
-            rgb8=render(self.lightness, chroma.ab[0], chroma.extent, seen=chroma.seen),
+            rgb8=rendering(8, None).whole(),
             confidence=confidence_map(chroma, self.lightness.shape),
-            warnings=notices(self.photo, chroma, self.seen.shape, self._predictor.size),
+            warnings=warnings,
             photo=self.photo,
+            provenance=provenance,
+            rendering=rendering,
         )
 
     def _reduced(self, largest_side: int) -> np.ndarray:

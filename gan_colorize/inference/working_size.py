@@ -8,6 +8,7 @@ further: to an area of MAX_AREA squares of the working size, and to MAX_LENGTH t
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
@@ -17,6 +18,19 @@ from PIL import Image
 MAX_AREA = 4.0
 MAX_LENGTH = 32
 
+# Pictures are reduced by whole numbers to so many times the size wanted before the filter does the rest.
+_GAP = 4.0
+# Of a plane that makes its rows when they are asked for.
+_BAND_PIXELS = 1 << 20
+
+
+class Rows(Protocol):
+    """A (H, W) float32 plane whose rows can be had: an array, or something that makes them."""
+
+    shape: tuple[int, int]
+
+    def __getitem__(self, rows: slice) -> np.ndarray: ...
+
 
 def working_shape(height: int, width: int, size: int) -> tuple[int, int]:
     """(height, width) that the network sees of a photograph; each at least 1."""
@@ -25,28 +39,41 @@ def working_shape(height: int, width: int, size: int) -> tuple[int, int]:
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def shrink(plane: np.ndarray, shape: tuple[int, int], least: float = 0.0, most: float = 100.0) -> np.ndarray:
+def shrink(plane: Rows, shape: tuple[int, int], least: float = 0.0, most: float = 100.0) -> np.ndarray:
     """Antialiased reduction of a (H, W) float32 plane to ``shape``; the plane itself when they agree.
 
     The filter overshoots at hard edges; the result is cut to least..most, by default the range of L.
 
     The filter is the training crops' (:mod:`gan_colorize.data.transforms`). Large pictures are
     first reduced by a whole number to four times ``shape`` or more: at most 0.09 L rms from the plain
-    filter on sharp pictures of 1440 to 2160 px, in a third to two thirds of its time.
+    filter on sharp pictures of 1440 to 2160 px, in a third to two thirds of its time. Of a plane that is
+    no array but makes its rows when they are asked for, this is done a band at a time, with equal results.
     """
     if plane.shape == shape:
-        return plane
-    image = Image.fromarray(plane).resize(shape[::-1], Image.Resampling.BICUBIC, reducing_gap=4.0)
+        return plane[:]
+    size = shape[::-1]
+    if isinstance(plane, np.ndarray):
+        image = Image.fromarray(plane).resize(size, Image.Resampling.BICUBIC, reducing_gap=_GAP)
+        return np.asarray(image).clip(least, most)
+    height, width = plane.shape
+    down, across = (max(1, int(have / want / _GAP)) for have, want in zip(plane.shape, shape, strict=True))
+    rows = down * max(1, _BAND_PIXELS // (width * down))
+    tops = range(0, height, rows)
+    bands = [Image.fromarray(plane[top : top + rows]).reduce((across, down)) for top in tops]
+    image = Image.fromarray(np.concatenate([np.asarray(band) for band in bands]))
+    image = image.resize(size, Image.Resampling.BICUBIC, box=(0, 0, width / across, height / down))
     return np.asarray(image).clip(least, most)
 
 
-def pad_to_multiple(plane: np.ndarray, divisor: int) -> np.ndarray:
+def pad_to_multiple(plane: np.ndarray, divisor: int, least: int = 1) -> np.ndarray:
     """Mirror a (h, w) plane below and to the right until both sides are multiples of ``divisor``.
+
+    least: multiples that a side has, at least.
 
     Mirroring keeps texture going where black bars would tell the network of an edge; it works for
     pictures smaller than the padding, a single pixel included.
     """
-    below, right = (-side % divisor for side in plane.shape)
+    below, right = (max(-side % divisor, least * divisor - side) for side in plane.shape)
     if below == 0 and right == 0:
         return plane
     return np.pad(plane, ((0, below), (0, right)), mode="symmetric")

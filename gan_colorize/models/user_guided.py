@@ -103,7 +103,7 @@ def _global_branch(width: int) -> nn.Sequential:
 
 def _global_input(lightness: Tensor, wishes: Conditions) -> Tensor:
     """Histogram, whether there is one, saturation, whether there is one: (N, 313 + 1 + 1 + 1, 1, 1)."""
-    count = len(lightness)
+    count = lightness.shape[0]  # len() would fix the batch of an exported graph
     histogram, saturation = wishes.histogram, wishes.saturation
     if histogram is None:
         histogram = lightness.new_zeros(count, NUM_BINS)

@@ -163,7 +163,7 @@ class Editor:
     def export(self, opened: Opened, wishes: dict[str, Any], kind: str, quality: int) -> bytes:
         """The coloured photograph at its full size, as a file that carries the input's metadata."""
         result = self._wished(opened, wishes).predict()
-        return encode_photo(f".{kind}", result.rgb8, result.photo, quality=quality)
+        return encode_photo(f".{kind}", result.picture(f".{kind}"), result.photo, quality, result.provenance)
 
     def palettes(self, text: str, seed: int, samples: int) -> dict[str, Any]:
         """Palettes for words, and which of the words were not known."""

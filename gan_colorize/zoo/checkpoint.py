@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from ..errors import UserError, one_line
+from ..files import file_hash as file_hash  # is asked of models
 from ..files import save_bytes
 
 FORMAT_VERSION = 1
@@ -82,6 +83,8 @@ def load_model(path_or_name: str | Path = "default", device: torch.device | str 
         ) from error
     _load_tensors(path, model)
     model.metadata = metadata
+    name = "default" if path == DEFAULT_WEIGHTS else Path(path_or_name).name
+    model.came_from = (name, path, _state_of(path))
     return model.to(device).eval()
 
 
@@ -136,10 +139,29 @@ def read_metadata(path_or_name: str | Path) -> dict[str, str]:
     return metadata
 
 
-def file_hash(path: str | Path) -> str:
-    """sha256 of a file's content, in hexadecimal."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def weights_of(model: nn.Module) -> tuple[str, str | None]:
+    """What a network's weights are called and the sha256 of their file.
+
+    The hash is None for a network that came from no file, or whose file has changed since.
+    """
+    name, path, state = getattr(
+        model, "came_from", (getattr(model, "name", type(model).__name__), None, None)
+    )
+    try:
+        return name, _hash_of(path, state) if path is not None and _state_of(path) == state else None
+    except OSError:
+        return name, None
+
+
+def _state_of(path: Path) -> tuple[int, int]:
+    there = path.stat()
+    return there.st_size, there.st_mtime_ns
+
+
+@lru_cache(maxsize=8)
+def _hash_of(path: Path, state: tuple[int, int]) -> str:
+    """Once for each state of a file: a hundred megabytes take a tenth of a second."""
+    return file_hash(path)
 
 
 def working_size(model: nn.Module) -> int:

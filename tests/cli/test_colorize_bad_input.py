@@ -47,6 +47,7 @@ def test_a_broken_file_is_one_line_and_the_others_go_on(colorize, work, grey_fil
     assert line.startswith(f"Error: {Path('in/bad.jpg')}: ")
     assert "2 coloured, 0 skipped, 1 failed" in result.stdout
     assert sorted(path.name for path in Path("out").iterdir()) == [
+        "colorize-manifest.jsonl",
         "colorize-report.json",
         "good.png",
         "zgood.png",
@@ -174,6 +175,7 @@ def test_full_disk(colorize, work, monkeypatch):
     assert Path("out/big1.png").read_text() == "older"
     assert sorted(path.name for path in Path("out").iterdir()) == [
         "big1.png",
+        "colorize-manifest.jsonl",
         "colorize-report.json",
         "small.png",
     ]
@@ -216,6 +218,9 @@ def test_interrupted_runs_keep_what_is_done(colorize, work, grey_files, monkeypa
     # whatever other threads were writing at that moment is told as well
     assert 1 <= told["counts"]["coloured"] == len(list(Path("out").glob("*.png"))) < 6
     assert not list(Path("out").rglob(".part-*"))
+    assert result.stdout.splitlines()[-1].startswith(
+        "to go on: gan-colorize colorize --resume in --output out"
+    )
     # the same command goes on where it stopped
     monkeypatch.setattr(batch, "colour_files", original)
     result = colorize("in", "--output", "out", "--skip-existing")

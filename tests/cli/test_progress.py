@@ -42,3 +42,25 @@ def test_loading_is_no_part_of_the_rate(clock, capsys):
     clock[0] += 40
     counter.step()
     assert capsys.readouterr().err == "1/100 photos, 0.0/s, 66:00 left\n"
+
+
+def test_megapixels_failures_and_the_work_that_is_left(clock, capsys):
+    """Half of the photographs are a tenth of the work."""
+    counter = Progress(4, work=1000.0)
+    clock[0] += 20
+    counter.step(megapixels=30.0, work=50.0)
+    clock[0] += 20
+    counter.step(work=50.0, failed=True)
+    assert capsys.readouterr().err == "2/4 photos, 1 failed, 0.1/s, 0.8 MP/s, 6:00 left\n"
+
+
+def test_long_times_are_told_in_hours(clock, capsys):
+    counter = Progress(1001, unit="frames")
+    clock[0] += 60
+    counter.step()
+    assert capsys.readouterr().err == "1/1,001 frames, 0.0/s, 16:40:00 left\n"
+
+
+def test_lines_cannot_steer_the_terminal(capsys):
+    Progress(1).say("Error: \x1b[2J.jpg")
+    assert capsys.readouterr().err == "Error: \\x1b[2J.jpg\n"

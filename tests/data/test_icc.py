@@ -5,10 +5,14 @@ import struct
 
 import numpy as np
 import pytest
+import torch
 from picture_files import encode, png16, tiff16
 from PIL import Image, ImageCms
+from skimage.color import lab2rgb
 
-from gan_colorize.data.icc import ProfileError, grey_to_srgb16, rgb16_to_srgb16, srgb_profile
+from gan_colorize.color.wide import lab_to_levels
+from gan_colorize.data.icc import ProfileError, srgb_profile
+from gan_colorize.data.icc_wide import grey_to_srgb16, rgb_to_srgb16, space_of
 from gan_colorize.data.image_io import read_photo, read_rgb8
 
 # Colorants of Adobe RGB (1998), adapted to D50, as its published profile has them.
@@ -63,7 +67,7 @@ def adobe_to_srgb(unit: np.ndarray) -> np.ndarray:
 @pytest.fixture
 def colours() -> np.ndarray:
     """(8, 8, 3) 0..1, of middling saturation: inside sRGB after the conversion."""
-    return np.random.default_rng(5).uniform(0.3, 0.75, (8, 8, 3))
+    return np.random.default_rng(5).uniform(0.4, 0.7, (8, 8, 3))
 
 
 def test_adobe_rgb_8_bit(colours: np.ndarray) -> None:
@@ -72,20 +76,47 @@ def test_adobe_rgb_8_bit(colours: np.ndarray) -> None:
     assert np.abs(expected - rgb8).max() > 8  # the profile matters
     for kind in ("PNG", "TIFF"):
         data = encode(rgb8, kind, icc_profile=ADOBE)
-        assert np.abs(read_photo(data).pixels - expected).max() < 1.5
+        assert np.abs(read_photo(data).pixels / 257 - expected).max() < 0.2
         assert np.abs(read_rgb8(data) - expected).max() < 1.5
     rgba = np.dstack([rgb8, np.full((8, 8), 200, np.uint8)])
     photo = read_photo(encode(rgba, "PNG", icc_profile=ADOBE))
-    assert np.abs(photo.pixels - expected).max() < 1.5 and photo.alpha.max() == 200
+    assert np.abs(photo.pixels / 257 - expected).max() < 0.2 and photo.alpha.max() == 200
 
 
 def test_adobe_rgb_16_bit(colours: np.ndarray) -> None:
     rgb16 = np.rint(colours * 65535).astype(np.uint16)
     expected = adobe_to_srgb(rgb16 / 65535) * 65535
-    converted = rgb16_to_srgb16(rgb16, ADOBE)
+    converted = rgb_to_srgb16(rgb16, ADOBE)
     assert np.abs(converted - expected).max() < 40  # a sixth of an 8-bit level: the colorants' five digits
     photo = read_photo(png16(rgb16, ADOBE))
     assert np.array_equal(photo.pixels, converted) and not photo.warnings
+
+
+def test_a_colour_beyond_srgb_keeps_its_luminance() -> None:
+    green = np.array([[[20089, 47182, 22192]]], np.uint16)
+    linear = (green / 65535) ** _ADOBE_GAMMA @ _ADOBE_TO_SRGB.T
+    assert linear.min() < -0.05  # beyond, indeed
+    encoded = rgb_to_srgb16(green, ADOBE)[0, 0] / 65535
+    shown = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    luminance = np.array([0.212671, 0.715160, 0.072169])
+    assert shown @ luminance == pytest.approx(linear[0, 0] @ luminance, abs=1e-4)
+    assert shown.min() == pytest.approx(0, abs=1e-5) and shown.max() < linear.max()
+
+
+def test_pixels_go_back_into_the_space_they_came_from() -> None:
+    lightness = np.linspace(5, 95, 600, dtype=np.float32).reshape(20, 30)
+    ab = np.random.default_rng(1).uniform(-40, 40, (2, 20, 30)).astype(np.float32)
+    space, exact = space_of(ADOBE), lab2rgb(np.dstack([lightness, *ab]))
+    inside = ((exact > 1e-3) & (exact < 1 - 1e-3)).all(-1)
+    assert inside.mean() > 0.5
+    linear = np.where(exact <= 0.04045, exact / 12.92, ((exact + 0.055) / 1.055) ** 2.4)
+    expected = np.clip(linear @ np.linalg.inv(_ADOBE_TO_SRGB).T, 0, 1) ** (1 / _ADOBE_GAMMA)
+    for levels, slack in ((255, 0.55), (65535, 45)):  # the published colorants have five digits
+        found = lab_to_levels(torch.from_numpy(lightness), torch.from_numpy(ab), levels, space).numpy()
+        assert np.abs(found - expected * levels)[inside].max() < slack
+    assert space_of(None) is None and space_of(srgb_profile()) is None
+    with pytest.raises(ProfileError):
+        space_of(profile(b"GRAY", gamma_curve(1.8)))
 
 
 def test_16_bit_tiff_with_a_profile(colours: np.ndarray) -> None:
@@ -119,7 +150,10 @@ def test_grey_curves_of_every_kind() -> None:
     assert np.abs(grey_to_srgb16(ramp, linear) - encode_srgb(unit) * 65535).max() <= 1
     table = profile(b"GRAY", b"curv\0\0\0\0" + struct.pack(">I3H", 3, 0, 16384, 65535))
     expected = np.interp(unit, [0, 0.5, 1], [0, 16384 / 65535, 1])
-    assert np.abs(grey_to_srgb16(ramp, table) - encode_srgb(expected) * 65535).max() <= 1
+    # LittleCMS keeps tables in steps of 1/65535 of linear light, which at black are 13 encoded levels
+    low, high = (encode_srgb(expected + step * 0.51 / 65535) * 65535 for step in (-1, 1))
+    found = grey_to_srgb16(ramp, table)
+    assert (found >= np.floor(low)).all() and (found <= np.ceil(high)).all()
 
     def para(kind: int, *values: float) -> bytes:
         return (
@@ -157,7 +191,7 @@ def test_damaged_profile_is_ignored_with_a_word(colours: np.ndarray, length: int
     assert np.array_equal(photo.pixels, rgb8)
     assert len(photo.warnings) == 1 and "profile" in photo.warnings[0]
     with pytest.raises(ProfileError):
-        rgb16_to_srgb16(np.zeros((1, 1, 3), np.uint16), ADOBE[:length])
+        rgb_to_srgb16(np.zeros((1, 1, 3), np.uint16), ADOBE[:length])
     with pytest.raises(ProfileError):
         grey_to_srgb16(np.zeros((1, 1), np.uint16), profile(b"GRAY", gamma_curve(1.8))[:length])
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gan_colorize.inference import batch
+from gan_colorize.inference import batch, stages
 from gan_colorize.inference.batch import colour_files, write_confidence
 from gan_colorize.inference.plan import Job
 from gan_colorize.inference.predictor import Predictor, Settings
@@ -140,14 +140,14 @@ def test_out_of_memory_with_one_photograph_is_its_failure(network, jobs):
 
 
 def test_a_bug_in_one_file_does_not_stop_the_others(predictor, jobs, monkeypatch):
-    original = batch.render
+    original = stages.Rendering
 
-    def render(lightness, ab, extent, **options):
+    def rendering(lightness, ab, extent, **options):
         if lightness.shape == (64, 64):
             raise ZeroDivisionError("division\nby zero")
         return original(lightness, ab, extent, **options)
 
-    monkeypatch.setattr(batch, "render", render)
+    monkeypatch.setattr(stages, "Rendering", rendering)
     results = list(colour_files(predictor, jobs, Settings()))
     failed = [result.error for result in results if result.error and "damaged" not in result.error]
     assert len(results) == 9
@@ -231,8 +231,8 @@ def test_no_core_waits_for_a_photograph_of_the_same_size(network, tmp_path, grey
     assert idle and not any(idle)
 
 
-@pytest.mark.parametrize(("samples", "most"), [(0, 2), (2, 1)])
-def test_photographs_of_one_size_go_in_pairs_but_not_for_samples(
+@pytest.mark.parametrize(("samples", "most"), [(0, 8), (2, 1)])
+def test_photographs_of_one_size_go_together_but_not_for_samples(
     network, tmp_path, grey_picture, samples, most
 ):
     class Counting(Predictor):

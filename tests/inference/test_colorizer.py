@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 from skimage.color import rgb2lab
@@ -31,13 +32,19 @@ def test_array_in_picture_out(colorizer, grey_picture):
     assert np.ptp(result.rgb8.astype(int), axis=2).max() > 20
 
 
-def test_sixteen_bits_become_eight_aloud(colorizer, grey_picture, tmp_path):
-    wide = grey_picture(50, 60).astype(np.uint16) * 257
+def test_sixteen_bits_are_saved_as_sixteen(colorizer, grey_picture, tmp_path):
+    fine = np.random.default_rng(0).integers(0, 257, (50, 60)).astype(np.uint16)
+    wide = grey_picture(50, 60).astype(np.uint16) * 255 + fine
     Image.fromarray(wide).save(tmp_path / "p.png")
     for source in (wide, tmp_path / "p.png"):
-        warnings = colorizer.colorize(source).warnings
-        assert "written with 8 bits a channel; the colours were made from all 16" in warnings
-    assert not any("8 bits" in line for line in colorizer.colorize(grey_picture(50, 60)).warnings)
+        result = colorizer.colorize(source)
+        result.save(tmp_path / "out.tif")
+        saved = tifffile.imread(tmp_path / "out.tif")
+        assert saved.dtype == np.uint16 and len(np.unique(saved[..., 1])) > 1000
+        assert np.abs(saved / 257 - result.rgb8).max() <= 1.01
+        result.save(tmp_path / "out.jpg")
+        result.save(tmp_path / "eight.png", bits=8)
+        assert np.array_equal(np.asarray(Image.open(tmp_path / "eight.png")), result.rgb8)
 
 
 def test_path_bytes_and_array_agree(colorizer, grey_picture, tmp_path):

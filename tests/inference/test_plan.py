@@ -242,3 +242,65 @@ def test_output_that_is_one_file(tree):
 def test_outputs_that_cannot_be(tree, inputs, output, suffix, words):
     with pytest.raises(UserError, match=words):
         names_one_file(inputs, Path(output), suffix)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
+def test_a_link_in_the_output_does_not_lead_out_of_it(tree):
+    Path("elsewhere").mkdir()
+    Path("out/inner").mkdir(parents=True)
+    Path("out/deep").symlink_to(tree / "elsewhere")
+    Path("real").symlink_to("out")  # the output itself may be a link
+    for output in ("out", "real"):
+        result = planned(["scans"], output=output, existing="overwrite")
+        assert sorted(job.source.name for job in result.jobs) == ["a.jpg", "b.PNG"]
+        assert [source for source, _ in result.failures] == ["scans/deep/c.tif", "scans/deep/er/d.webp"]
+        assert all(f"leads out of --output, to {tree / 'elsewhere'}" in line for _, line in result.failures)
+    Path("out/deep").unlink()
+    Path("out/deep").symlink_to("inner")
+    assert not planned(["scans"]).failures
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
+def test_a_link_to_nothing_is_there(tree):
+    Path("out").mkdir()
+    Path("out/a.jpg").symlink_to("absent")
+    assert "exists" in planned(["scans/a.jpg"]).failures[0][1]
+
+
+def test_twins_on_a_file_system_that_folds_names(tree, monkeypatch):
+    composed, decomposed = "in/caf\u00e9.png", "in/cafe\u0301.png"
+    for name in ("in/a.png", "in/A.png", composed, decomposed):
+        touch(Path(name))
+    if len(list(Path("in").iterdir())) < 4:
+        pytest.skip("this file system folds names itself")
+    assert len(planned(["in"]).jobs) == 4
+    monkeypatch.setattr("gan_colorize.file_names._ask", lambda folder: (True, True))
+    result = planned(["in"])
+    assert len(result.jobs) == 2 and len(result.failures) == 2
+    assert all("already that of" in line for _, line in result.failures)
+
+
+def test_an_original_under_another_spelling_is_no_target(tree):
+    """As on file systems that ignore case: the path differs, the file is the same."""
+    Path("out").mkdir()
+    Path("out/a.jpg").hardlink_to("scans/a.jpg")
+    result = planned(["scans/a.jpg"], existing="overwrite")
+    assert not result.jobs and "would replace an original" in result.failures[0][1]
+
+
+def test_names_that_get_too_long_are_shortened(tree):
+    name = "x" * 243 + ".jpg"
+    touch(Path(name))
+    ninth, tenth = planned([name], samples=10).jobs[0].outputs[8:]
+    assert ninth.name == "x" * 243 + ".sample9.jpg"  # 255 bytes
+    assert len(tenth.name) == 255 and "~" in tenth.name and tenth.suffix == ".jpg"
+    touch(tenth)
+
+
+def test_names_that_windows_does_not_take(tree, monkeypatch):
+    if os.name == "nt":
+        pytest.skip("cannot be made there")
+    touch(Path("in/aux/what?.jpg"))
+    touch(Path("in/b.jpg"))
+    monkeypatch.setattr("gan_colorize.inference.plan.sys.platform", "win32")
+    assert targets(planned(["in"]))["in/aux/what?.jpg"] == ["out/aux_/what_.jpg"]

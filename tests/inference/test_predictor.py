@@ -180,3 +180,24 @@ def test_the_largest_seed_can_be_counted_up_from(predictor):
     predictor.check(settings)
     (got,) = chroma(predictor, [lightness(64, 64)], samples=3, seed=LARGEST_SEED)
     assert len(got.ab) == 3
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (200, 3), (5000, 1), (64, 64), (65, 70)])
+def test_no_side_is_so_narrow_that_bfloat16_goes_wrong(network, shape):
+    seen = Predictor(network, "cpu", "fp32").see(np.full(shape, 50, np.float32))
+    divisor = network.contract.size_divisor
+    assert min(seen.plane.shape) >= 2 * divisor
+    assert all(side % divisor == 0 for side in seen.plane.shape)
+
+
+@pytest.mark.parametrize("shape", [(5000, 1), (400, 7), (7, 400)])
+def test_narrow_pictures_in_bfloat16_are_close_to_those_in_float32(network, shape):
+    """In torch 2.15 convolutions of stride 2 read foreign memory where maps are two pixels wide."""
+    lightness = np.random.default_rng(0).uniform(0, 100, shape).astype(np.float32)
+    planes = []
+    for precision in ("fp32", "bf16"):
+        predictor = Predictor(network, "cpu", precision)
+        seen = predictor.see(lightness)
+        planes.append(predictor.decode(predictor.predict([seen]), [seen], Settings())[0].ab[0])
+    assert np.isfinite(planes[1]).all()
+    assert np.abs(planes[0] - planes[1]).mean() < 5

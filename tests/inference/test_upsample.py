@@ -69,3 +69,37 @@ def test_tiny(size):
     rgb = render(np.full(size, 50, np.float32), np.zeros((2, 8, 8), np.float32), (size[0] / 4, size[1] / 4))
     assert rgb.shape == (*size, 3)
     assert set(rgb.ravel()) == {119}  # L 50 is sRGB 118.9
+
+
+@pytest.mark.parametrize("shape", [(1, 3000), (3000, 1), (2, 5000), (1, 1), (8, 8)])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_extreme_shapes_in_blocks_of_columns(shape, compiled, monkeypatch):
+    generator = np.random.default_rng(0)
+    lightness = generator.uniform(20, 80, shape).astype(np.float32)
+    ab = generator.normal(0, 10, (2, 8, 200)).astype(np.float32)
+    if not compiled:
+        monkeypatch.setattr(upsample, "kernels", None)
+    whole = render(lightness, ab, (2.5, 190.5))
+    monkeypatch.setattr(upsample, "BAND_PIXELS", 700)  # less than a row
+    monkeypatch.setattr(upsample, "_COLUMNS", 300)
+    in_blocks = render(lightness, ab, (2.5, 190.5))
+    assert np.abs(whole.astype(int) - in_blocks).max() <= 1  # other sums of the same numbers
+    np.testing.assert_allclose(rgb2lab(in_blocks)[..., 0], lightness, atol=0.5)
+
+
+def test_lightness_that_is_made_row_by_row(monkeypatch):
+    lightness = np.random.default_rng(0).uniform(0, 100, (90, 70)).astype(np.float32)
+    ab = np.random.default_rng(1).normal(0, 30, (2, 24, 16)).astype(np.float32)
+
+    class Rows:
+        shape = lightness.shape
+        most = 0
+
+        def __getitem__(self, rows):
+            part = lightness[rows]
+            Rows.most = max(Rows.most, len(part))
+            return part
+
+    monkeypatch.setattr(upsample, "BAND_PIXELS", 7 * 70)
+    np.testing.assert_array_equal(render(Rows(), ab, (22.5, 16)), render(lightness, ab, (22.5, 16)))
+    assert Rows.most < 90

@@ -8,6 +8,7 @@ from PIL import Image
 from skimage.transform import downscale_local_mean
 
 import gan_colorize
+from gan_colorize.inference import working_size
 from gan_colorize.inference.working_size import pad_to_multiple, shrink, working_shape
 
 
@@ -80,3 +81,19 @@ def test_padding_mirrors_and_keeps_the_corner():
     np.testing.assert_array_equal(padded[0, :8], [0, 1, 2, 3, 3, 2, 1, 0])
     assert pad_to_multiple(np.full((1, 1), 7.0, np.float32), 32).tolist() == [[7.0] * 32] * 32
     assert pad_to_multiple(padded, 8) is padded
+
+
+@pytest.mark.parametrize(("height", "width"), [(700, 530), (3000, 40), (41, 3001), (1601, 2003)])
+def test_rows_that_are_made_when_asked_for_are_shrunk_alike(height, width, monkeypatch):
+    plane = np.random.default_rng(0).uniform(0, 100, (height, width)).astype(np.float32)
+
+    class Rows:
+        shape = plane.shape
+
+        def __getitem__(self, rows):
+            return plane[rows]
+
+    monkeypatch.setattr(working_size, "_BAND_PIXELS", 9000)
+    shape = working_shape(height, width, 64)
+    np.testing.assert_array_equal(shrink(Rows(), shape), shrink(plane, shape))
+    np.testing.assert_array_equal(shrink(Rows(), plane.shape), plane)

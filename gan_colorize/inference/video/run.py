@@ -1,0 +1,261 @@
+"""A whole film: from the source through the pipeline to pieces, and from those to the result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Any, Protocol
+
+from ...data.image_write import write_photo
+from ...data.provenance import SOURCE_TYPE, Provenance
+from ...errors import UserError
+from ...files import PART, journalled
+from ...models.contract import Conditions
+from ..notices import input_notices
+from ..predictor import Predictor, Settings
+from .frame import Frame
+from .joining import join
+from .parts import Parts
+from .pipeline import Pipeline
+from .result import numbered, parts_folder, result_name
+from .source import FrameFolder, Source
+from .writing import Encoding, PieceWriter
+
+# In the names of temporary files, by which those of a killed run are known.
+_NAME = "video"
+
+
+class Progress(Protocol):
+    """Who is told how far the film is."""
+
+    total: int
+    done: int
+
+    def start(self) -> None: ...
+    def step(self, megapixels: float) -> None: ...
+    def say(self, line: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Making:
+    """How a film is made.
+
+    smooth:  0 (every frame by itself) to 1.
+    files:   write a folder of images, with this ``suffix`` (None: each its own) and ``quality``; else a film.
+    meter:   what measures flicker, :class:`~gan_colorize.evaluation.flicker.FlickerMeter`, or None.
+    segment: frames of a piece, at least: what a crash costs, against a key frame and 4 MB of writing each.
+    """
+
+    drawn: Settings = field(default_factory=Settings)
+    smooth: float = 0.8
+    encoding: Encoding = field(default_factory=Encoding)
+    files: bool = False
+    suffix: str | None = None
+    quality: int = 95
+    meter: type | None = None
+    conditions: Conditions | None = None
+    batch_size: int | None = None
+    segment: int = 120
+
+
+class Film:
+    """One film on its way to ``output``: a file, or a folder of images."""
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        source: Source,
+        output: Path,
+        making: Making,
+        provenance: Provenance,
+        progress: Progress,
+    ) -> None:
+        self.predictor, self.source, self.output, self.making = predictor, source, output, making
+        self.provenance, self.progress, self.say = provenance, progress, progress.say
+        folder = parts_folder(output, making.files)
+        self.parts = Parts(folder, output if making.files else folder)
+        self.told = 0
+        self.writer: PieceWriter | None = None
+        self._begin_entry()
+
+    def make(self, about: dict[str, Any], resume: bool, overwrite: bool, stop: Event) -> bool:
+        """Make the film, or what is left of it; False when ``stop`` was set before it was whole.
+
+        about: what the film is made of and how, in JSON's types; a run that is gone on must have the same.
+
+        Raises:
+            UserError: it cannot be read or written, or there is no memory for it.
+        """
+        self.parts.begin(about, resume, overwrite, self.say)
+        try:
+            self._remove_temporary()
+            with journalled(_NAME, lambda temporary, path: None):
+                if not self._colour(stop):
+                    return False
+                if not self.making.files:
+                    self._join()
+        finally:
+            if self.writer is not None:
+                self.writer.abandon()
+            self.parts.close()
+        self.parts.remove()
+        return True
+
+    def results(self) -> dict[str, Any]:
+        """What the report says of the film so far."""
+        done = self.parts.done
+        told: dict[str, Any] = {"frames": sum(entry["frames"] for entry in done)}
+        for key in ("cuts", "flashes"):
+            told[key] = [one for entry in done for one in entry[key]]
+        # reading runs ahead: what it found just before a crash is found once more
+        told["problems"] = list(dict.fromkeys(one for entry in done for one in entry["problems"]))
+        meters = [entry["flicker"] for entry in done if entry.get("flicker")]
+        if meters:
+            told["flicker"] = self.making.meter.joined(meters)
+        return told
+
+    def _colour(self, stop: Event) -> bool:
+        done = self.parts.done
+        plane, memory = self.parts.last(self.predictor.device)
+        first = done[-1]["next"] if done else 0
+        facts, making = self.source.facts, self.making
+        self.progress.total = facts.frames - first
+        self.progress.start()
+        pipeline = Pipeline(
+            self.predictor,
+            making.drawn,
+            strength=making.smooth,
+            segment=making.segment,
+            pixels=facts.size[0] * facts.size[1],
+            plane=plane,
+            memory=memory,
+            conditions=making.conditions,
+            batch_size=making.batch_size,
+            measure=making.meter is not None,
+            finish=self._finish,
+            say=self._problem,
+        )
+        frames = pipeline.run(self._frames(first))
+        last = None
+        for frame in frames:
+            if stop.is_set():
+                frames.close()
+                return False
+            self._write(frame)
+            # what a file says of its length need not be true
+            self.progress.total = max(self.progress.total, self.progress.done + 1)
+            self.progress.step(frame.rgb8.shape[0] * frame.rgb8.shape[1] / 1e6)
+            last = frame
+        if last is not None and not last.ends_segment:
+            self._end_piece(last)
+        if not self.parts.done:
+            raise UserError(f"{self.source.path}: has no frame that can be read")
+        return True
+
+    def _frames(self, first: int) -> Iterator[Frame]:
+        """From frame ``first`` on. Those before it are decoded once more: the one way to a frame that is the
+        same in every container, and fast beside the network."""
+        for frame in self.source.frames():
+            self._tell_problems(said=frame.index >= first)
+            if frame.index >= first:
+                yield frame
+        self._tell_problems()
+
+    def _tell_problems(self, said: bool = True) -> None:
+        new, self.told = self.source.problems[self.told :], len(self.source.problems)
+        for line in new if said else ():
+            self._problem(line)
+
+    def _problem(self, line: str) -> None:
+        self.entry["problems"].append(line)
+        self.say(f"Error: {line}")
+
+    def _finish(self, frame: Frame) -> Frame:
+        """In a thread of the pipeline: what can be done of a frame's writing before its turn."""
+        if not self.making.files:
+            return frame
+        try:
+            how = {"quality": self.making.quality, "provenance": self.provenance}
+            write_photo(self._path(frame), frame.rgb8, frame.photo, **how)
+        except UserError as error:
+            frame.error = str(error)
+        return frame
+
+    def targets(self) -> list[Path]:
+        """The results, or of a film that becomes images the first one."""
+        if not self.making.files:
+            return [self.output]
+        files = self.source.files if isinstance(self.source, FrameFolder) else [numbered(0)]
+        return [self.output / result_name(file, self.making.suffix) for file in files]
+
+    def _path(self, frame: Frame) -> Path:
+        return self.output / result_name(frame.path or numbered(frame.index), self.making.suffix)
+
+    def _write(self, frame: Frame) -> None:
+        if frame.error is not None:
+            raise UserError(frame.error)
+        if frame.index == 0:
+            for line in input_notices(frame.photo.pixels):
+                self.say(f"Warning: {self.source.path}: {line}")
+        if self.making.files:
+            self.files.append(self._path(frame))
+        else:
+            self._encode(frame)
+        at = {"frame": frame.index, "seconds": round(float(frame.pts * self.source.facts.time_base), 4)}
+        if frame.kind in ("cut", "flash"):
+            self.entry["cuts" if frame.kind == "cut" else "flashes"].append(at)
+        if self.meter is not None:
+            self.meter.add(frame.seen.plane, *frame.small, follows=frame.kind == "follows")
+        self.entry["frames"] += 1
+        if frame.ends_segment:
+            self._end_piece(frame)
+
+    def _encode(self, frame: Frame) -> None:
+        facts = self.source.facts
+        if frame.rgb8.shape[1::-1] != facts.size:
+            width, height = frame.rgb8.shape[1::-1]
+            told = f"has {width}x{height} pixels, and the film {facts.size[0]}x{facts.size[1]}"
+            raise UserError(f"{frame.path}: {told}; a film has one size, a folder may have several")
+        if self.writer is None:
+            self.writer = PieceWriter(self.parts.piece(len(self.parts.done)), facts, self.making.encoding)
+        self.writer.add(self.writer.picture(frame), frame.pts, frame.duration)
+
+    def _end_piece(self, frame: Frame) -> None:
+        files = self.files
+        if self.writer is not None:
+            writer, self.writer = self.writer, None
+            writer.close()
+            files = [writer.path]
+        if self.meter is not None:
+            self.entry["flicker"] = self.meter.sums()
+        self.entry |= {"number": len(self.parts.done), "next": frame.index + 1}
+        self.parts.add(self.entry, files, frame.seen.plane, frame.memory)
+        self._begin_entry()
+
+    def _begin_entry(self) -> None:
+        self.entry: dict[str, Any] = {"frames": 0, "cuts": [], "flashes": [], "problems": []}
+        self.files: list[Path] = []
+        self.meter = None if self.making.meter is None else self.making.meter()
+
+    def _join(self) -> None:
+        pieces = [self.parts.piece(entry["number"]) for entry in self.parts.done]
+        comment = f"{self.provenance.sentence()} {SOURCE_TYPE}"
+        original = None if isinstance(self.source, FrameFolder) else self.source.path
+        whole = self.parts.folder / f"film{self.output.suffix}"
+        join(pieces, original, whole, self.source.facts, comment, self._late_problem)
+        try:
+            whole.replace(self.output)
+        except OSError as error:
+            raise UserError(f"cannot write {self.output}: {error.strerror or error}") from error
+
+    def _remove_temporary(self) -> None:
+        """Images that a killed run had not finished; the folder of parts tidies itself."""
+        if self.making.files:
+            for file in self.output.glob(f"{PART}{_NAME}-*"):
+                file.unlink(missing_ok=True)
+
+    def _late_problem(self, line: str) -> None:
+        self.parts.done[-1]["problems"].append(line)
+        self.say(f"Warning: {line}")
