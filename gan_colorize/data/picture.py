@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Protocol
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Protocol, TypeVar
 
 import numpy as np
+
+T = TypeVar("T")
+_LARGE = 16_000_000
 
 
 class Picture(Protocol):
@@ -55,13 +61,51 @@ def alpha_at(alpha: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return ((alpha.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
+def ahead(items: Iterable[T], count: int = 2) -> Iterator[T]:
+    """The items, made by another thread that is at most ``count`` of them ahead."""
+    waiting: queue.Queue = queue.Queue(count)
+    given_up = threading.Event()
+
+    def put(kind: str, value: object) -> bool:
+        while not given_up.is_set():
+            with suppress(queue.Full):
+                waiting.put((kind, value), timeout=0.1)
+                return True
+        return False
+
+    def make() -> None:
+        try:
+            for item in items:
+                if not put("item", item):
+                    return
+            put("end", None)
+        except BaseException as error:  # it is whoever takes the items that has to know
+            put("error", error)
+
+    maker = threading.Thread(target=make, name="gan_colorize bands", daemon=True)
+    maker.start()
+    try:
+        while True:
+            kind, value = waiting.get()
+            if kind == "end":
+                return
+            if kind == "error":
+                raise value
+            yield value
+    finally:
+        given_up.set()
+        maker.join()
+
+
 def strips(picture: Picture, alpha: np.ndarray | None, rows: int) -> Iterator[np.ndarray]:
     """(rows, W, 3 or 4) from top to bottom, the last with what is left; alpha (H, W) joined."""
     height, width, _ = picture.shape
     channels = 3 if alpha is None else 4
     strip = np.empty((rows, width, channels), picture.dtype)
     filled = top = 0
-    for band in picture.bands():
+    # A large picture may be the only one at work: its rows are coloured on one core and packed on another.
+    bands = ahead(picture.bands()) if height * width > _LARGE else picture.bands()
+    for band in bands:
         at = 0
         while at < len(band):
             count = min(rows - filled, len(band) - at)

@@ -1,5 +1,7 @@
 """Sixteen bits, pages and transparency into files and out again; the readers here are not the package's."""
 
+import threading
+
 import imagecodecs
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from PIL import Image
 from gan_colorize.data.image_io import Photo, read_photo
 from gan_colorize.data.image_write import write_photo
 from gan_colorize.data.metadata import Metadata
-from gan_colorize.data.picture import ArrayPicture, strips
+from gan_colorize.data.picture import ArrayPicture, ahead, strips
 from gan_colorize.data.tiff_write import tiff_writer
 from gan_colorize.errors import UserError
 
@@ -94,8 +96,11 @@ def test_nothing_is_left_of_a_tiff_that_failed(rgb16, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("large", [10, 10**9])
 @pytest.mark.parametrize("rows", [1, 7, 61, 100])
-def test_strips_are_cut_anew(rgb16, rows):
+def test_strips_are_cut_anew(rgb16, rows, large, monkeypatch):
+    monkeypatch.setattr("gan_colorize.data.picture._LARGE", large)
+
     class Bands(ArrayPicture):
         def bands(self):
             yield from (rgb16[:10], rgb16[10:11], rgb16[11:])
@@ -170,3 +175,23 @@ def test_reduced_copies_are_no_pages(rgb16, tmp_path):
         writer.write(rgb16, photometric="rgb", metadata=None)
         writer.write(rgb16[::4, ::4].copy(), photometric="rgb", subfiletype=1, metadata=None)
     assert read_photo(path).pages == 1
+
+
+def test_another_thread_goes_ahead_a_little_and_its_errors_arrive():
+    made = []
+
+    def items():
+        for index in range(100):
+            made.append(index)
+            yield index
+        raise ZeroDivisionError
+
+    taken = ahead(items(), 2)
+    assert next(taken) == 0 and len(made) <= 5
+    with pytest.raises(ZeroDivisionError):
+        assert list(taken) == list(range(1, 100))
+    before = threading.active_count()
+    few = ahead(items(), 2)
+    next(few)
+    few.close()  # nobody takes more: its thread ends
+    assert threading.active_count() == before
