@@ -10,9 +10,10 @@ import numpy as np
 from PIL import Image
 
 from ..errors import UserError
-from ..files import save_image
+from ..files import save_bytes, save_image
 from .carry import encoder_options
 from .icc import srgb_profile
+from .jpeg_write import encode_jpeg
 from .metadata import Metadata
 from .picture import Picture, alpha_at, as_picture
 from .png_write import write_png
@@ -98,7 +99,11 @@ def write_photo(
     if kind == "PNG" and (picture.dtype != np.uint8 or height * width > _MOST_AT_ONCE):
         write_png(path, picture, alpha, said)
     else:
-        image = Image.fromarray(np.ascontiguousarray(picture.whole()))
+        pixels = np.ascontiguousarray(picture.whole())
+        if kind == "JPEG":
+            save_bytes(path, encode_jpeg(path, pixels, quality, said))
+            return notes
+        image = Image.fromarray(pixels)
         if alpha is not None:
             image.putalpha(Image.fromarray(alpha_at(alpha, np.dtype(np.uint8))))
         save_image(path, image, kind, **_options(kind, quality), **said)
@@ -132,12 +137,10 @@ def _bytes(picture: Picture) -> int:
 
 
 def _options(kind: str, quality: int) -> dict[str, Any]:
-    if kind == "JPEG":
-        return {"quality": quality, "subsampling": 0}  # 4:4:4: the chroma is what was made
     if kind == "WEBP":
         return {"quality": quality, "lossless": quality >= 100}
     if kind == "AVIF":
-        return {"quality": quality, "subsampling": "4:4:4"}
+        return {"quality": quality, "subsampling": "4:4:4"}  # the chroma is what was made
     if kind == "PNG":
         return {"compress_level": 4}  # half the time of the default 6, for 2 % more bytes
     return {}

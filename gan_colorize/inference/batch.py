@@ -77,7 +77,9 @@ class _Pipeline:
         several = 1 if settings.samples else min(_MOST_IN_PASS, max(1, len(jobs) // (2 * workers)))
         self.batch_size = batch_size or (several if on_cpu else 16)
         # One thread each even for a single photograph: a second one costs a fifth more CPU time in waiting.
-        self.pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
+        # One more than there is work for: it goes on while another waits for the disk.
+        threads = workers + (len(jobs) > workers)
+        self.pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
         self.network = self.pool if on_cpu else ThreadPoolExecutor(1)
         samples_alone = on_cpu and not batch_size
         self.stages = Stages(predictor, settings, writing, samples_alone, self._on_network, say)

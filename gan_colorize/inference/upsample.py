@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 
@@ -180,6 +181,11 @@ def cubic_taps(outputs: int, inputs: int, extent: float, part: slice | None = No
     last one. Kernel: Keys 1981, equation 15 (a = -1/2, exact for quadratics).
     """
     start, stop = (part.start, part.stop) if part else (0, outputs)
+    return _taps(outputs, inputs, extent, start, stop)
+
+
+@functools.lru_cache(maxsize=32)  # photographs of a folder mostly share a few sizes
+def _taps(outputs: int, inputs: int, extent: float, start: int, stop: int) -> tuple[Tensor, Tensor]:
     position = (torch.arange(start, stop, dtype=torch.float64) + 0.5) * (extent / outputs) - 0.5
     nearest = position.floor()
     offsets = torch.arange(-1, 3)

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from gan_colorize.data.image_io import Photo, read_photo, write_photo
+from gan_colorize.data.jpeg_write import encode_jpeg
 from gan_colorize.data.metadata import Metadata
 from gan_colorize.errors import UserError
 
@@ -116,3 +117,20 @@ def test_full_disk_keeps_the_older_file(small_disk: Path, rgb: np.ndarray, suffi
     with pytest.raises(UserError, match="No space left"):
         write_photo(path, noise)
     assert path.read_bytes() == before and list(small_disk.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 9), (120, 161)])
+@pytest.mark.parametrize("quality", [1, 60, 95, 100])
+def test_jpeg_is_pillows_byte_for_byte(tmp_path, shape, quality):
+    rgb = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x010E] = "a bridge"
+    options = {"exif": exif.tobytes(), "dpi": (300, 300), "icc_profile": bytes(200_000), "comment": b"mine"}
+    Image.fromarray(rgb).save(tmp_path / "theirs.jpg", quality=quality, subsampling=0, **options)
+    ours = encode_jpeg(tmp_path / "ours.jpg", rgb, quality, options)
+    assert ours == (tmp_path / "theirs.jpg").read_bytes()
+
+
+def test_a_picture_too_large_for_jpeg_is_told(tmp_path):
+    with pytest.raises(UserError, match="65500 pixels a side"):
+        write_photo(tmp_path / "a.jpg", np.zeros((1, 65_501, 3), np.uint8))
