@@ -179,3 +179,22 @@ def test_numpy_agrees_with_torch_on_one_pixel(logits):
     shares = np.exp(z - z.max())
     expected = (shares / shares.sum()) @ bin_centres(torch.float64).numpy()
     np.testing.assert_allclose(decode.annealed_mean(logits)[0, :, 3, 4].numpy(), expected, atol=2e-4)
+
+
+@pytest.mark.skipif(decode.decode_kernel is None, reason="numba is not there")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("temperature", [0.02, 0.38, 1.0, 5.0])
+def test_the_compiled_mean_is_the_exact_one(dtype, temperature, monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    logits = (torch.randn(2, 313, 5, 7, generator=generator) * 4).to(dtype)
+    logits[0, :, 0, 0] -= 300.0  # far from 0 alike
+    logits[0, 17, 0, 1] = 80.0  # as good as certain
+    logits[1, 100:, 0, 0] = decode.IMPOSSIBLE
+    logits = logits.contiguous(memory_format=torch.channels_last)
+    shares = torch.softmax(logits.double() / temperature, dim=1)
+    expected = torch.einsum("nqhw,qc->nchw", shares, bin_centres(torch.float64))
+    mean = decode.annealed_mean(logits, temperature)
+    assert mean.dtype == torch.float32 and mean.is_contiguous()
+    torch.testing.assert_close(mean.double(), expected, atol=1e-4, rtol=0)
+    monkeypatch.setattr(decode, "decode_kernel", None)
+    torch.testing.assert_close(decode.annealed_mean(logits, temperature), mean, atol=5e-4, rtol=0)
