@@ -168,6 +168,7 @@ class RunReport:
             seconds=round(result.seconds, 4),
             size=result.size,
             network_saw=result.seen,
+            pages=result.pages if result.pages > 1 else None,
             warnings=result.warnings,
             error=result.error,
         )

@@ -83,8 +83,11 @@ def test_padding_mirrors_and_keeps_the_corner():
     assert pad_to_multiple(padded, 8) is padded
 
 
+@pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize(("height", "width"), [(700, 530), (3000, 40), (41, 3001), (1601, 2003)])
-def test_rows_that_are_made_when_asked_for_are_shrunk_alike(height, width, monkeypatch):
+def test_rows_that_are_made_when_asked_for_are_shrunk_alike(height, width, compiled, monkeypatch):
+    if not compiled:
+        monkeypatch.setattr(working_size, "shrink_kernel", None)
     plane = np.random.default_rng(0).uniform(0, 100, (height, width)).astype(np.float32)
 
     class Rows:
@@ -97,3 +100,20 @@ def test_rows_that_are_made_when_asked_for_are_shrunk_alike(height, width, monke
     shape = working_shape(height, width, 64)
     np.testing.assert_array_equal(shrink(Rows(), shape), shrink(plane, shape))
     np.testing.assert_array_equal(shrink(Rows(), plane.shape), plane)
+
+
+@pytest.mark.skipif(working_size.shrink_kernel is None, reason="numba is not there")
+@pytest.mark.parametrize(
+    ("shape", "small"),
+    [
+        ((750, 1000), (160, 213)),
+        ((41, 900), (41, 300)),
+        ((1, 3000), (1, 7)),
+        ((2000, 3), (40, 1)),
+        ((5, 5), (1, 1)),
+    ],
+)
+def test_the_compiled_filter_is_pillows(shape, small):
+    plane = np.random.default_rng(0).uniform(0, 100, shape).astype(np.float32)
+    expected = np.asarray(Image.fromarray(plane).resize(small[::-1], Image.Resampling.BICUBIC))
+    np.testing.assert_allclose(shrink(plane, small), expected.clip(0, 100), atol=1e-4)
