@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import stat
 import struct
 import warnings
@@ -44,8 +45,12 @@ MAX_MEGAPIXELS = 500.0
 # own stays as a second net for what a decoder opens by itself.
 Image.MAX_IMAGE_PIXELS = int(MAX_MEGAPIXELS * 1e6)
 
-# Pillow remarks on odd metadata through Python warnings; pictures that read well need no remark.
+# Pillow remarks on odd metadata through Python warnings; pictures that read well need no remark. Without a
+# handler of their own, what these libraries log goes to standard error.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+for _library in ("PIL", "imagecodecs", "tifffile"):
+    logging.getLogger(_library).addHandler(logging.NullHandler())
+    logging.getLogger(_library).propagate = False
 
 # Pixels of JPEG in a byte: a block of 64 takes a bit for its mean at the least, and larger ones share an end.
 _MOST_PER_BYTE = 4096

@@ -6,7 +6,6 @@ imagecodecs knows. Palettes, CMYK, Lab, YCbCr and bilevel pictures are left to P
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,10 +15,6 @@ import numpy as np
 import tifffile
 
 from ..errors import UserError, one_line
-
-# It logs oddities that we find ourselves, or that do not matter.
-logging.getLogger("tifffile").addHandler(logging.NullHandler())
-logging.getLogger("tifffile").propagate = False
 
 # Of a chain of directories; beyond it a file is an attack or a film.
 MOST_PAGES = 10_000

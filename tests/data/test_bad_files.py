@@ -2,6 +2,8 @@
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -120,3 +122,10 @@ def test_damaged_exif_is_no_reason_to_refuse(tmp_path: Path) -> None:
     Image.fromarray(_PICTURE).save(path, exif=b"Exif\0\0II*\0\xff\xff\xff\xff" + b"\xff" * 40)
     photo = read_photo(path)
     assert photo.size == (64, 48) and photo.metadata.exif is None
+
+
+@pytest.mark.parametrize("name", ["PIL.TiffImagePlugin", "imagecodecs", "tifffile"])
+def test_libraries_that_log_are_not_heard(name):
+    program = f"import logging, gan_colorize.data.image_io; logging.getLogger({name!r}).error('odd')"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
