@@ -6,6 +6,7 @@ import errno
 import hashlib
 import io
 import os
+import secrets
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -63,13 +64,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         prefix = f"{PART}{journal.name}-" if journal else PART
-        handle, name = tempfile.mkstemp(prefix=prefix, suffix=path.suffix, dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        # mkstemp gives 0600; people expect the permissions of any other new file.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        temporary = _new_file(path.parent, prefix, path.suffix)
         yield temporary
         if journal:
             journal.place(temporary, path)
@@ -80,6 +75,19 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink()
+
+
+def _new_file(folder: Path, prefix: str, suffix: str) -> Path:
+    """An empty file with the permissions of any other new one.
+
+    (``tempfile`` gives 0600; the umask that would say what to make of it can only be read by setting it, for
+    all threads.)
+    """
+    while True:
+        path = folder / f"{prefix}{secrets.token_hex(4)}{suffix}"
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            return path
 
 
 def save_bytes(path: str | Path, data: bytes | memoryview) -> None:

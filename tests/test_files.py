@@ -50,6 +50,19 @@ def test_other_failures_leave_room() -> None:
     assert not no_more_room(UserError("damaged"))
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_permissions_are_those_of_any_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The umask is the whole process's: setting it, be it for a moment, opens the files of other threads."""
+    before = os.umask(0o027)
+    monkeypatch.setattr(os, "umask", None)
+    try:
+        save_bytes(tmp_path / "a", b"content")
+    finally:
+        monkeypatch.undo()
+        os.umask(before)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
+
+
 def test_checking_a_folder_leaves_no_trace(tmp_path: Path) -> None:
     check_writable(tmp_path / "new" / "deep")
     assert list(tmp_path.iterdir()) == []

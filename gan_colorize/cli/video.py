@@ -98,12 +98,13 @@ def _colour(path: Path, output: Path, options: dict[str, Any]) -> bool:
     source = open_source(path, frame_rate(options["fps"]))
     result, files = result_of(source, output, options["format_"], options["codec"])
     name = REPORT_NAMES["video"]
-    report = result / name if files else result.with_name(f"{result.stem}.{name}")
+    report = result / name if files else result.with_name(f"{result.name}.{name}")
     check_writable(report.parent)
     wishes = wishes_of(options["palette"], options["text"], options["seed"], options["reference"])
     progress = Progress(source.facts.frames, unit="frames")
     film, about, model = _film(source, result, files, options, wishes, progress)
     if not _is_to_do(film, result, report, about, options):
+        film.end()  # a run may have been killed while it did so
         click.echo(f"{result}: is done already; nothing to resume")
         return True
     started, finished = datetime.now(UTC), False
@@ -123,8 +124,11 @@ def _colour(path: Path, output: Path, options: dict[str, Any]) -> bool:
                 content |= {"started": started.isoformat(timespec="seconds"), "seconds": round(seconds, 3)}
                 content |= {"interrupted": not finished, "about": about, "model": model, **told}
                 save_bytes(report, json.dumps(content, indent=2).encode() + b"\n")
+                if finished:
+                    film.end()
         if not finished:
-            click.echo(f"{told['frames']:,} frames are kept; --resume goes on", err=True)
+            goes_on = "; --resume goes on" if told["frames"] else ""
+            click.echo(f"{told['frames']:,} frames are kept{goes_on}", err=True)
         stop.raise_if_set()
     counts = f"{told['frames']:,} frames coloured, {len(told['cuts'])} cuts, {len(told['problems'])} problems"
     click.echo(f"{counts} in {seconds:.1f} s; {result}; report: {report}")
@@ -209,11 +213,11 @@ def _is_to_do(film: Film, result: Path, report: Path, about: dict[str, Any], opt
     Raises:
         UserError: a result is there that may not be replaced.
     """
-    there = any(exists(target) for target in (report, *film.targets()))
+    there = [target for target in (report, *film.targets()) if exists(target)]
     if not there or options["overwrite"] or exists(film.parts.state):
         return True
     if not options["resume"]:
-        raise UserError(f"{result}: has results already; add --overwrite")
+        raise UserError(f"{there[0]}: is there already; add --overwrite")
     try:
         before = json.loads(report.read_bytes())
     except (OSError, ValueError):

@@ -7,7 +7,7 @@ space cannot show is brought into it along the line to the grey of its own lumin
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -67,6 +67,8 @@ class Space:
 
     from_srgb: Tensor
     curves: Tensor
+    # with the space and not of the class: a folder may hold more profiles than are worth keeping
+    _kept: dict[int, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def encode(self, linear: Tensor, levels: int) -> Tensor:
         """Linear light (3, P) in 0..1 to whole levels 0..``levels``, int64."""
@@ -77,9 +79,13 @@ class Space:
             ]
         )
 
-    @functools.cache  # noqa: B019 - spaces are few, kept by the module that reads profiles
     def _borders(self, levels: int) -> Tensor:
         """(3, levels): the linear light at which one level ends and the next begins."""
+        if levels not in self._kept:
+            self._kept[levels] = self._new_borders(levels)
+        return self._kept[levels]
+
+    def _new_borders(self, levels: int) -> Tensor:
         at = (torch.arange(levels, dtype=torch.float64) + 0.5) / levels * (self.curves.shape[1] - 1)
         below = at.long()
         share = at - below

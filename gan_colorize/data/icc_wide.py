@@ -65,6 +65,13 @@ def _grey_table(profile: bytes) -> np.ndarray | None:
     return None if np.abs(table.astype(int) - np.arange(_WORDS)).max() <= 65535 * _SAME else table
 
 
+def gamma_to_srgb16(values: np.ndarray, gamma: float) -> np.ndarray:
+    """uint8 or uint16 that are light to the power of ``gamma``, as sRGB-encoded uint16."""
+    light = np.linspace(0, 1, _WORDS) ** (1 / gamma)
+    table = np.rint(_encoded(light) * 65535).astype(np.uint16)
+    return table[values.astype(np.uint16) * 257 if values.dtype == np.uint8 else values]
+
+
 def rgb_to_srgb16(rgb: np.ndarray, profile: bytes) -> np.ndarray | None:
     """(H, W, 3) uint8 or uint16 with an RGB profile as sRGB uint16; None when nothing would change.
 

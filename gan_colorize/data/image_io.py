@@ -7,13 +7,15 @@ Reading for colouring keeps everything (:func:`read_photo`); reading for trainin
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
+from ..errors import UserError
 from .image_write import write_photo
 from .metadata import Metadata, orient, orientation_of, read_metadata, tiff_page_metadata
 from .opening import (
@@ -25,7 +27,16 @@ from .opening import (
     opened,
     stream_of,
 )
-from .picture_modes import GREY_WIDE, apply_profile, from_image, managed, over_mid_grey, to_8bit, to_words
+from .picture_modes import (
+    GREY_WIDE,
+    apply_profile,
+    from_image,
+    managed,
+    over_mid_grey,
+    to_8bit,
+    to_words,
+    without_gamma,
+)
 from .tiff_read import Stored, is_plain, read_page, tiff_pages
 from .wide_png import is_wide_png, read_wide_png
 
@@ -34,7 +45,15 @@ if TYPE_CHECKING:
 
     from ..inference.working_size import Rows
 
-__all__ = ["IMAGE_SUFFIXES", "Photo", "read_photo", "read_rgb8", "write_photo"]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "Photo",
+    "pixels_of_pages",
+    "read_pages",
+    "read_photo",
+    "read_rgb8",
+    "write_photo",
+]
 
 _ORIENTATION = 274  # tag of TIFF 6.0
 # Up to here L is made once and kept; of larger pictures its rows are made whenever they are needed.
@@ -96,13 +115,12 @@ def _lightness_of(pixels: np.ndarray) -> np.ndarray:
     return lightness_of(pixels)
 
 
-def read_photo(source: Path | str | bytes, max_megapixels: float = MAX_MEGAPIXELS, page: int = 0) -> Photo:
+def read_photo(source: Path | str | bytes, max_megapixels: float = MAX_MEGAPIXELS) -> Photo:
     """Read a picture for colouring, losing nothing that its format holds and our output can show.
 
-    The first frame of animations is taken, EXIF orientation applied, alpha kept apart; an embedded profile is
-    applied, and named if a colour copy can be written in it.
-
-    page: of a TIFF with several pages, counted from 0; reduced copies do not count.
+    The first frame of animations is taken, and the first page of a TIFF (:func:`read_pages` has the others);
+    EXIF orientation is applied, alpha kept apart; an embedded profile is applied, and named if a colour copy
+    can be written in it.
 
     Raises:
         UserError: missing, empty, damaged, not an image, or larger than ``max_megapixels``.
@@ -111,16 +129,58 @@ def read_photo(source: Path | str | bytes, max_megapixels: float = MAX_MEGAPIXEL
         with opened(source, max_megapixels) as image:
             return _photo(image, source)
     with damage_told(source, max_megapixels), stream_of(source) as stream, tiff_pages(stream) as pages:
-        chosen = pages[page]
-        if not is_plain(chosen):
-            with opened(source, max_megapixels) as image:
-                image.seek(chosen.index)
-                check_size(image.width, image.height, max_megapixels)
-                return _photo(image, source, len(pages))
-        check_size(chosen.imagewidth, chosen.imagelength, max_megapixels)
-        size = stream.seek(0, os.SEEK_END)
-        stored = read_page(chosen, size)
-        return _tiff_photo(source, chosen, stored, len(pages))
+        return _page_photo(source, stream, pages[0], len(pages), max_megapixels)
+
+
+def read_pages(source: Path | str | bytes, first: int = 0) -> Iterator[Photo]:
+    """The pages of a TIFF from ``first`` on as :func:`read_photo` reads them; reduced copies do not count.
+
+    The directories are read once: for each page again, a thousand pages would cost a minute.
+
+    Raises:
+        UserError: as there.
+    """
+    with damage_told(source), stream_of(source) as stream, tiff_pages(stream) as pages:
+        for page in pages[first:]:
+            yield _page_photo(source, stream, page, len(pages), MAX_MEGAPIXELS)
+
+
+def _page_photo(
+    source: Path | str | bytes, stream: BinaryIO, page: TiffPage, pages: int, max_megapixels: float
+) -> Photo:
+    if not is_plain(page):
+        return _odd_tiff_photo(source, page, pages, max_megapixels)
+    check_size(page.imagewidth, page.imagelength, max_megapixels)
+    stored = read_page(page, stream.seek(0, os.SEEK_END))
+    return _tiff_photo(source, page, stored, pages)
+
+
+def pixels_of_pages(source: Path | str | bytes) -> int:
+    """How many all pages of a TIFF have together, by what its directories say.
+
+    Raises:
+        UserError: as :func:`read_photo`.
+    """
+    with damage_told(source), stream_of(source) as stream, tiff_pages(stream) as pages:
+        return sum(page.imagewidth * page.imagelength for page in pages)
+
+
+def _odd_tiff_photo(source: Path | str | bytes, page: TiffPage, pages: int, max_megapixels: float) -> Photo:
+    """A page that Pillow reads, with 8 bits."""
+    bits = int(np.max(page.bitspersample))  # channels may differ
+    kind = f"{bits}-bit {getattr(page.photometric, 'name', page.photometric)}"
+    try:
+        with opened(source, max_megapixels) as image:
+            image.seek(page.index)
+            check_size(image.width, image.height, max_megapixels)
+            photo = _photo(image, source, pages)
+    except UserError as error:
+        if isinstance(error.__cause__, UnidentifiedImageError):
+            raise UserError(f"damaged, or of a kind of TIFF that is not read ({kind})") from error
+        raise
+    if bits > 8:
+        photo.warnings.append(f"{kind} is read at 8 bits")
+    return photo
 
 
 def _photo(image: Image.Image, source: Path | str | bytes, pages: int = 1) -> Photo:
@@ -138,6 +198,8 @@ def _photo(image: Image.Image, source: Path | str | bytes, pages: int = 1) -> Ph
         colours, alpha = (wide[..., :-1], wide[..., -1]) if wide.shape[2] in (2, 4) else (wide, None)
         pixels, profile = colours if colours.shape[2] == 3 else colours[..., 0], image.info.get("icc_profile")
     bits = 16 if wide is not None or image.mode in GREY_WIDE else 8
+    if not profile:
+        pixels = without_gamma(pixels, image, notes)
     pixels, profile = managed(pixels, profile, notes)
     turn = orientation_of(image)  # after loading: Pillow has then turned TIFF upright
     pixels, alpha = _upright(pixels, turn), None if alpha is None else _upright(alpha, turn)

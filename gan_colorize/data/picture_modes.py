@@ -10,6 +10,8 @@ from .icc import ProfileError, image_to_srgb
 
 GREY_16 = ("I;16", "I;16B", "I;16L", "I;16N")
 GREY_WIDE = (*GREY_16, "I", "F")
+# What a gAMA chunk says of sRGB, and how near to it other values are taken for that.
+_USUAL_GAMMA, _SAME_GAMMA = 0.45455, 0.03
 
 
 def to_8bit(values: np.ndarray) -> np.ndarray:
@@ -67,6 +69,20 @@ def managed(pixels: np.ndarray, profile: bytes | None, notes: list[str]) -> tupl
     except ProfileError:
         pass  # it can be read, not written: the copy is sRGB
     return pixels, None
+
+
+def without_gamma(pixels: np.ndarray, image: Image.Image, notes: list[str]) -> np.ndarray:
+    """Values of a PNG without a profile as sRGB, uint16 if its gAMA chunk says that they are something else
+    (PNG specification, 11.3.3.2 and 13.13)."""
+    gamma = image.info.get("gamma")
+    if image.format != "PNG" or gamma is None or "srgb" in image.info:
+        return pixels
+    if abs(gamma - _USUAL_GAMMA) < _SAME_GAMMA or not 0.1 < gamma < 10:
+        return pixels
+    from .icc_wide import gamma_to_srgb16  # see managed
+
+    notes.append(f"its values have a gamma of {gamma:g} and not sRGB's; converted")
+    return gamma_to_srgb16(pixels, gamma)
 
 
 def apply_profile(image: Image.Image, profile: bytes, notes: list[str]) -> Image.Image:

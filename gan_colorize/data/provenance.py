@@ -9,7 +9,8 @@ In the XMP packet, in these places, so that every kind of reader finds one that 
   "AI-colorized". The description of the picture is left to those who wrote it.
 - ``xmpMM:History`` ends with an event: software, time, and model, hash and settings as parameters.
 - ``Iptc4xmpExt:AISystemUsed`` and ``AISystemVersionUsed`` (IPTC Photo Metadata Standard 2025.1).
-- ``ganColorize:`` Software, Model, ModelSHA256, Settings (JSON) and Date, for programs.
+- ``ganColorize:`` Software, Model, ModelSHA256, SourceSHA256 (of the file that was coloured), Settings (JSON)
+  and Date, for programs.
 - ``xmp:CreatorTool`` only where there was none: it names the tool that made the scan.
 - ``xmpMM:InstanceID`` is new, and ``xmpMM:DerivedFrom`` says of which file this is a copy.
 
@@ -60,6 +61,7 @@ class Provenance:
     settings:     how the colours were drawn; what is None is left out.
     date:         when, with its time zone.
     version:      of this program.
+    source_sha256: of the file that was coloured; tells the copies of one run apart.
     """
 
     model: str
@@ -67,6 +69,7 @@ class Provenance:
     settings: Mapping[str, Any] = field(default_factory=dict)
     date: datetime = field(default_factory=lambda: datetime.now(UTC))
     version: str = __version__
+    source_sha256: str | None = None
 
     @property
     def software(self) -> str:
@@ -76,6 +79,10 @@ class Provenance:
     def with_settings(self, **settings: Any) -> Provenance:
         """The same of a file that was drawn with other settings."""
         return replace(self, settings={**self.settings, **settings})
+
+    def of_source(self, sha256: str | None) -> Provenance:
+        """The same of the copy of another file."""
+        return replace(self, source_sha256=sha256)
 
     def settings_json(self) -> str:
         """The settings that say something, in one line."""
@@ -152,9 +159,11 @@ def _put_provenance(packet: Packet, provenance: Provenance) -> None:
 
     packet.put(OWN + "Software", provenance.software)
     packet.put(OWN + "Model", provenance.model)
-    packet.take(OWN + "ModelSHA256")  # of weights that an earlier colouring used
-    if provenance.model_sha256:
-        packet.put(OWN + "ModelSHA256", provenance.model_sha256)
+    hashes = {"ModelSHA256": provenance.model_sha256, "SourceSHA256": provenance.source_sha256}
+    for name, sha256 in hashes.items():
+        packet.take(OWN + name)  # of an earlier colouring
+        if sha256:
+            packet.put(OWN + name, sha256)
     packet.put(OWN + "Settings", provenance.settings_json())
     packet.put(OWN + "Date", when)
     instance = _new_instance(packet, provenance)
@@ -173,6 +182,8 @@ def _new_instance(packet: Packet, provenance: Provenance) -> str:
     }
     known = {name: value for name, value in identities.items() if value}
     told = [*known.values(), provenance.model_sha256, provenance.settings_json(), provenance.date.isoformat()]
+    if provenance.source_sha256:  # most scans have no identity yet, and a run has one date
+        told.append(provenance.source_sha256)
     instance = f"xmp.iid:{uuid.uuid5(uuid.NAMESPACE_OID, json.dumps(told))}"
     if known:
         packet.put(MM + "DerivedFrom", xmp.structure(ET.Element(MM + "DerivedFrom"), known))

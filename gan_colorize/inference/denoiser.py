@@ -104,4 +104,6 @@ def _notices(photo: Photo) -> list[str]:
     notices = ["written with 8 bits; it was restored from all 16"] if photo.bits > 8 else []
     if photo.pixels.ndim == 3 and np.ptp(photo.pixels[::8, ::8].astype(np.int32), axis=2).any():
         notices.append("the input has colours; the result is grey")
+    if photo.pages > 1:
+        notices.append(f"has {photo.pages} pages; only the first is restored")
     return notices

@@ -90,6 +90,8 @@ def read_list(source: str) -> list[str]:
             # a shell's <(command) is a pipe, and has an end
             if why and "pipe" not in why:
                 raise UserError(f"--files-from {source}: {why}")
+            if Path(source).suffix.lower() in IMAGE_SUFFIXES:
+                raise UserError(f"--files-from {source}: is an image and no list; name it as INPUT")
             content = Path(source).read_bytes()
     except OSError as error:
         raise UserError(f"--files-from {source}: {error.strerror or error}") from error

@@ -10,6 +10,9 @@ from typing import Any
 # content, a reference by its own.
 _PASSIVE = frozenset({"model", "device", "batch_size", "runtime", "compile", "reference", "hints"})
 
+# Whether there is a result at all, not what it is.
+_LEAVING = ("if_toned", "if_coloured")
+
 
 def settings_that_count(settings: dict[str, Any]) -> dict[str, Any]:
     """Those that change a result. One that is None is as one that was not there yet in an older version."""
@@ -34,6 +37,8 @@ def changes(
     old = settings_that_count(json.loads(json.dumps(entry.get("settings") or {}, default=str)))
     new = settings_that_count(json.loads(json.dumps(settings, default=str)))
     for name in sorted(old.keys() | new.keys()):
+        if name in _LEAVING and entry.get("outputs") and new.get(name) != "leave":
+            continue  # it has a result, so that there was nothing to leave
         if old.get(name) != new.get(name):
             told.append(f"{name} {_told(old.get(name))} -> {_told(new.get(name))}")
     if entry.get("model_sha256") != model_sha256:

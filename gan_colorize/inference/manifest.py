@@ -137,7 +137,7 @@ class Manifest:
             with suppress(OSError):
                 os.ftruncate(self._handle, sum(map(len, lines)) + len(lines))
         if damaged:
-            self.say(f"Warning: {self.path}: {damaged} damaged lines were passed over")
+            self.say(f"Warning: {self.path}: damaged lines were passed over: {damaged}")
 
     def _read_only(self, error: OSError) -> None:
         try:

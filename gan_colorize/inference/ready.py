@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from . import packed
+
+# Of the working size, for a photograph that does not fit into memory at all of it.
+SMALLER = (0.75, 0.5)
+
+Made = TypeVar("Made")
 
 
 def ready_for_inference(
@@ -43,6 +50,19 @@ def fold_norms(network: nn.Module) -> None:
                 first, second = block[index], block[index + 1]
                 if isinstance(first, nn.Conv2d) and type(second) is nn.BatchNorm2d:
                     block[index], block[index + 1] = fuse_conv_bn_eval(first, second), nn.Identity()
+
+
+def attempt(work: Callable[[], Made], device: torch.device) -> Made | None:
+    """What ``work`` makes on the device; None: memory ran out, and what it had taken of it is free again."""
+    try:
+        return work()
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+    # outside the except clause, for the error holds the failed pass's tensors
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    return None
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
 
-from ..data.image_io import Photo, read_photo
+from ..data.image_io import Photo, pixels_of_pages, read_pages, read_photo
 from ..data.image_write import format_of, holds_16_bits, write_photo
 from ..data.provenance import Provenance
 from ..errors import UserError
 from ..files import file_hash, save_image
 from . import steering
-from .notices import COLOURED, TONED, tint_of
+from .notices import COLOURED, TONED, input_notices, tint_of
 from .plan import Job
 from .predictor import Chroma, Predictor, Seen, Settings
-from .ready import is_out_of_memory
+from .ready import SMALLER, attempt
 from .result import confidence_map, notices
 from .upsample import Rendering
 from .working_size import Rows
-
-# Of the working size, for a photograph that does not fit at all of it.
-_SMALLER = (0.75, 0.5)
 
 
 @dataclass
@@ -79,7 +75,7 @@ class Writing:
 
     quality: of JPEG, WebP and AVIF. bits: a channel, 8 or 16; None is the input's own, if the format has it.
     provenance: what the files say of how they were made. leave_out: kinds of input that are left as they are:
-    "toned", "coloured".
+    "toned", "coloured"; of several pages the first decides.
     """
 
     quality: int = 95
@@ -157,8 +153,7 @@ class Stages:
         is seen smaller, then on the CPU."""
         started = time.perf_counter()
         outcomes = self._attempt(self.predictor, items)
-        if outcomes is None:  # outside the except clause, so that the failed pass's tensors are free
-            self._free()
+        if outcomes is None:
             if len(items) > 1:
                 half = len(items) // 2
                 self._say(f"out of memory with {len(items)} photographs at once; going on with {half}")
@@ -175,17 +170,16 @@ class Stages:
     def _attempt(self, predictor: Predictor, items: list[Item]) -> list[Chroma] | None:
         """None: out of memory."""
         seen, told, settings = [item.seen for item in items], items[0].told, items[0].settings
-        try:
+
+        def work() -> list[Chroma]:
             answer = steering.predict(predictor, seen, told)
             return steering.decode(predictor, answer, seen, told, settings)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            return None
+
+        return attempt(work, predictor.device)
 
     def _with_less(self, item: Item) -> list[Chroma | BaseException]:
         """One photograph that does not fit into memory by itself."""
-        for scale in _SMALLER:
+        for scale in SMALLER:
             size = round(self.predictor.size * scale)
             self._say(f"{item.job.source}: out of memory; going on with a working size of {size}")
             self._take(item, item.photo, scale)
@@ -194,7 +188,6 @@ class Stages:
                 item.result.seen = item.seen.shape[::-1]
                 item.result.warnings.append(f"out of memory: the network saw it at a working size of {size}")
                 return outcome
-            self._free()
         if self.predictor.device.type != "cpu":
             self._say(f"{item.job.source}: out of memory on {self.predictor.device}; going on with the CPU")
             if self._on_cpu is None:
@@ -205,10 +198,6 @@ class Stages:
                 item.result.warnings.append(f"out of memory on {self.predictor.device}: made on the CPU")
                 return outcome
         return [UserError("not enough memory for the network, even for one photograph seen at half size")]
-
-    def _free(self) -> None:
-        if self.predictor.device.type == "cuda":
-            torch.cuda.empty_cache()
 
     def write(self, item: Item, chroma: Chroma) -> None:
         """Chroma to files."""
@@ -254,19 +243,22 @@ class Stages:
         drawn = self._drawn(item.settings)
         if drawn["seed"] is not None:
             drawn["seed"] += index
-        return self.writing.provenance.with_settings(**drawn)
+        return self.writing.provenance.of_source(item.result.source_sha256).with_settings(**drawn)
 
     def _write_pages(self, item: Item, chroma: Chroma) -> list[str]:
         """All pages of a TIFF, one after the other; hints are of the first."""
-        from ..data.tiff_write import tiff_writer
+        from ..data.tiff_write import tiff_writer  # tifffile takes a tenth of a second to import
 
         first, said = item.photo, []
         with ExitStack() as stack:
-            bytes_ = first.pages * first.pixels.shape[0] * first.pixels.shape[1] * 4 * (first.bits // 8)
-            writers = [stack.enter_context(tiff_writer(path, bytes_)) for path in item.job.outputs]
+            # with transparency, and with 16 bits where later pages may have them
+            size = pixels_of_pages(item.job.source) * 4 * (self.writing.bits or 16) // 8
+            writers = [stack.enter_context(tiff_writer(path, size)) for path in item.job.outputs]
+            others = stack.enter_context(closing(read_pages(item.job.source, first=1)))
+            stack.enter_context(_first_page_again(item))
             for page in range(first.pages):
                 if page:
-                    chroma = self._page(item, page)
+                    chroma = self._page(item, page, others)
                 for index, (path, writer) in enumerate(zip(item.job.outputs, writers, strict=True)):
                     picture = self._picture(item.photo, item.lightness, chroma, index, path)
                     provenance = self._provenance(item, index)
@@ -274,16 +266,16 @@ class Stages:
                         picture, item.photo.alpha, item.photo.metadata, provenance, first.pages
                     )
                 if page:
-                    said += item.photo.warnings
-        item.photo = first
+                    found = [*item.photo.warnings, *input_notices(item.photo.pixels)]
+                    said += [f"page {page + 1}: {line}" for line in found]
         return said
 
-    def _page(self, item: Item, page: int) -> Chroma:
+    def _page(self, item: Item, page: int, others: Iterator[Photo]) -> Chroma:
         wishes = item.job.wishes
         if wishes is not None and wishes.hints:
             item.job = replace(item.job, wishes=replace(wishes, hints=()))
         try:
-            self._take(item, read_photo(item.job.source, page=page))
+            self._take(item, next(others))
             (outcome,) = self._network(self.predict, [item])
         except UserError as error:
             text = str(error).removeprefix(f"{item.job.source}: ")
@@ -291,6 +283,17 @@ class Stages:
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
+
+
+@contextmanager
+def _first_page_again(item: Item) -> Iterator[None]:
+    """After the block, whatever happened in it, the item is as before: the map and the findings are of the
+    first page, and so is another try."""
+    before = item.job, item.photo, item.lightness, item.seen
+    try:
+        yield
+    finally:
+        item.job, item.photo, item.lightness, item.seen = before
 
 
 def write_confidence(path: Path, confidence: np.ndarray) -> None:

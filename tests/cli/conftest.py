@@ -48,6 +48,16 @@ def colorize(run, weights):
 
 
 @pytest.fixture
+def video(run, weights):
+    """``gan-colorize video`` with a small model, on the CPU."""
+
+    def invoke(*arguments):
+        return run("video", *arguments, "--model", weights, "--device", "cpu", "--precision", "fp32")
+
+    return invoke
+
+
+@pytest.fixture
 def grey_files():
     """A function that writes grey pictures of 70x50 with structure under the given names."""
 

@@ -186,7 +186,7 @@ def test_disk_so_full_that_not_even_the_report_fits(colorize, work, grey_files, 
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.tempfile, "mkstemp", full)
+    monkeypatch.setattr(files, "_new_file", full)
     grey_files("in/a.png", "in/b.png")
     result = colorize("in", "--output", "out")
     assert result.exit_code == 1

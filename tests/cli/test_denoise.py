@@ -89,10 +89,13 @@ def test_colours_and_depth_are_told_of(denoise, work):
     Path("in").mkdir()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 30, 3)).astype(np.uint8)).save("in/c.png")
     Image.fromarray(np.full((20, 30), 30000, np.uint16)).save("in/d.png")
+    page = Image.fromarray(np.full((20, 30), 90, np.uint8))
+    page.save("in/e.tif", save_all=True, append_images=[page])
     result = denoise("in", "--output", "out")
     assert result.exit_code == 0
     assert "c.png: the input has colours; the result is grey" in result.stderr
     assert "d.png: written with 8 bits" in result.stderr
+    assert "e.tif: has 2 pages; only the first is restored" in result.stderr
 
 
 def test_a_full_disk_stops_the_run(denoise, small_disk, monkeypatch):

@@ -47,6 +47,12 @@ def test_lists_that_are_none(work, content, words):
         read_list("list")
 
 
+def test_a_photograph_is_no_list(work, grey_files):
+    grey_files("a.png")
+    with pytest.raises(UserError, match=r"--files-from a\.png: is an image and no list"):
+        read_list("a.png")
+
+
 def test_a_list_is_coloured_with_its_tree(colorize, work, grey_files):
     grey_files("in/a.png", "in/deep/b.png", "in/deep/er/c.png", "d.png")
     Path("list").write_text("in/a.png\nin/absent.png\nin/deep/b.png\n./in/a.png\n")

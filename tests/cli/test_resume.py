@@ -319,6 +319,15 @@ def test_what_counts_as_another_making():
     ]
 
 
+def test_photographs_that_were_not_left_are_not_made_again():
+    entry = {"settings": {"if_toned": "leave"}, "outputs": [{"path": "a.png"}], "model_sha256": "m"}
+    assert changes(entry, {"if_toned": "recolour"}, "m", None) == []
+    entry["settings"] = {"if_toned": "recolour"}
+    assert changes(entry, {"if_toned": "leave"}, "m", None) == ["if_toned recolour -> leave"]
+    without = {"settings": {"if_toned": "leave"}, "model_sha256": "m"}
+    assert changes(without, {"if_toned": "recolour"}, "m", None) == ["if_toned leave -> recolour"]
+
+
 def test_a_run_that_cannot_begin_writes_no_report(colorize, work, grey_files, monkeypatch):
     """The manifest belongs to a run that began since this one looked: its report is not replaced."""
     grey_files("in/a.png", "in/b.png")

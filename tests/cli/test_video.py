@@ -18,14 +18,6 @@ from gan_colorize.color.fast import LIGHTNESS_OF_GREY8
 from gan_colorize.data.image_io import Photo
 
 
-@pytest.fixture
-def video(run, weights):
-    def invoke(*arguments):
-        return run("video", *arguments, "--model", weights, "--device", "cpu", "--precision", "fp32")
-
-    return invoke
-
-
 def report(path):
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
@@ -49,7 +41,7 @@ def test_lightness_times_sound_and_words_are_those_of_the_original(video, work):
         words = {key.lower(): value for key, value in container.metadata.items()}["comment"]
         assert "AI-colorized with gan_colorize" in words and "TrainedAlgorithmicMedia" in words
         assert container.streams.audio[0].language == "deu"
-    told = report("out/b.video-report.json")
+    told = report("out/b.mkv.video-report.json")
     assert (
         told["cuts"] == [{"frame": 7, "seconds": 0.54}] and told["frames"] == 12 and not told["interrupted"]
     )
@@ -125,7 +117,7 @@ def test_smoothing_calms_a_noisy_still_picture(video, work):
     frames = [np.clip(still + random.normal(0, 6, still.shape), 0, 255).astype(np.uint8) for _ in range(10)]
     write_film("a.mkv", frames)
     assert video("a.mkv", "--output", "b.mkv", "--measure").exit_code == 0
-    told = report("b.video-report.json")
+    told = report("b.mkv.video-report.json")
     assert told["flicker"]["flicker"] < 0.5 * told["flicker"]["flicker_frame_by_frame"]
     assert told["cuts"] == []
 
@@ -166,16 +158,16 @@ def test_a_killed_run_goes_on_to_the_same_film(video, weights, work):
     for (at, one), (other_at, other) in zip(decoded("b.mkv"), decoded("whole.mkv"), strict=True):
         assert at == other_at and np.array_equal(one, other)
     assert packets("b.mkv", "audio") == packets("a.mkv", "audio")
-    told = [report(f"{name}.video-report.json") for name in ("b", "whole")]
+    told = [report(f"{name}.mkv.video-report.json") for name in ("b", "whole")]
     assert told[0]["cuts"] == told[1]["cuts"] == [{"frame": 9, "seconds": 0.375}]
     done = video("a.mkv", "--output", "b.mkv", "--segment", "4", "--resume")
     assert done.exit_code == 0 and "nothing to resume" in done.stdout
     assert sorted(path.name for path in Path().iterdir()) == [
         "a.mkv",
         "b.mkv",
-        "b.video-report.json",
+        "b.mkv.video-report.json",
         "whole.mkv",
-        "whole.video-report.json",
+        "whole.mkv.video-report.json",
     ]
 
 

@@ -1,5 +1,8 @@
 """Sixteen bits out of Lab: the oracle is scikit-image in float64."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -57,3 +60,13 @@ def test_white_black_and_nan():
 def test_fit_leaves_what_fits():
     linear = torch.rand(3, 100, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(fit_(linear.clone(), linear.mean(0)), linear)
+
+
+def test_a_space_that_nobody_keeps_is_gone():
+    """A collection may have a profile of its own in every file; each would cost three megabytes for ever."""
+    space = Space(torch.eye(3, dtype=torch.float64), torch.linspace(0, 1, 65536).double().expand(3, -1))
+    lab_to_levels(torch.full((2, 2), 50.0), torch.zeros(2, 2, 2), 65535, space)
+    watched = weakref.ref(space)
+    del space
+    gc.collect()
+    assert watched() is None

@@ -3,10 +3,12 @@
 import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from picture_files import encode, png16, tiff16
 from PIL import Image, ImageOps
 from skimage.color import rgb2lab
@@ -160,6 +162,43 @@ def test_one_transparent_grey_level(rgb: np.ndarray) -> None:
     photo = read_photo(encode(grey, "PNG", transparency=int(grey[3, 3])))
     assert np.array_equal(photo.pixels, grey)
     assert np.array_equal(photo.alpha == 0, grey == grey[3, 3])
+
+
+@pytest.mark.parametrize("gamma", [1.0, 1 / 1.8])
+@pytest.mark.parametrize("wide", [False, True])
+def test_the_gamma_of_a_png_is_applied(gamma: float, wide: bool) -> None:
+    """PNG specification, 13.13: light is the stored value to the power of 1 / gamma."""
+    most = 65535 if wide else 255
+    levels = np.linspace(0, most, 256).round().astype(np.uint16 if wide else np.uint8).reshape(16, 16)
+    data = png16(levels[..., None]) if wide else encode(Image.fromarray(levels), "PNG")
+
+    def tagged(*chunks: tuple[bytes, bytes]) -> bytes:
+        told = [struct.pack(">I", len(body)) + name + body for name, body in chunks]
+        return data[:33] + b"".join(one + struct.pack(">I", zlib.crc32(one[4:])) for one in told) + data[33:]
+
+    chunk = (b"gAMA", struct.pack(">I", round(gamma * 100_000)))
+    photo = read_photo(tagged(chunk))
+    light = (levels / most) ** (1 / gamma)
+    encoded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    assert np.abs(photo.pixels / 65535 - encoded).max() < 2e-4 and photo.bits == (16 if wide else 8)
+    assert len(photo.warnings) == 1 and "gamma" in photo.warnings[0]
+    # the usual value is sRGB's, and what says sRGB is sRGB
+    for chunks in ([(b"gAMA", struct.pack(">I", 45455))], [chunk, (b"sRGB", b"\0")]):
+        photo = read_photo(tagged(*chunks))
+        assert np.array_equal(photo.pixels, levels) and photo.warnings == []
+
+
+def test_tiffs_of_kinds_that_are_read_at_8_bits_or_not_at_all(rgb: np.ndarray, tmp_path: Path) -> None:
+    inks = np.zeros((*rgb.shape[:2], 4), np.uint16)
+    inks[..., 3] = 65535 - rgb[..., 0].astype(np.uint16) * 257
+    tifffile.imwrite(tmp_path / "inks.tif", inks, photometric="separated", metadata=None)
+    photo = read_photo(tmp_path / "inks.tif")
+    assert photo.warnings == ["16-bit SEPARATED is read at 8 bits"]
+    tifffile.imwrite(tmp_path / "lab.tif", inks[..., :3], photometric="cielab", metadata=None)
+    with pytest.raises(
+        UserError, match=r"lab.tif: damaged, or of a kind of TIFF that is not read \(16-bit CIELAB\)"
+    ):
+        read_photo(tmp_path / "lab.tif")
 
 
 def test_cmyk_and_one_bit(rgb: np.ndarray) -> None:

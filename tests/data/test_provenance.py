@@ -102,6 +102,18 @@ def test_what_the_scan_said_is_kept_and_put_right() -> None:
     assert values(again, photoshop, "Instructions")[0].count("AI-colorized") == 1
 
 
+def test_copies_of_one_run_have_identities_of_their_own() -> None:
+    mm = "http://ns.adobe.com/xap/1.0/mm/"
+    packets = [
+        packet_for(None, PROVENANCE.of_source(hash_), "JPEG").tobytes() for hash_ in ("a" * 64, "b" * 64)
+    ]
+    assert [values(packet, xmp.OWN[1:-1], "SourceSHA256") for packet in packets] == [["a" * 64], ["b" * 64]]
+    identities = [values(packet, mm, "InstanceID")[0] for packet in packets]
+    assert len(set(identities)) == 2
+    again = packet_for(packets[0], PROVENANCE, "JPEG").tobytes()  # of a source that nobody named
+    assert values(again, xmp.OWN[1:-1], "SourceSHA256") == []
+
+
 LAUGHS = "<!DOCTYPE l [<!ENTITY a 'ha'>" + "".join(
     f"<!ENTITY {chr(98 + i)} '{f'&{chr(97 + i)};' * 10}'>" for i in range(9)
 )

@@ -8,7 +8,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from gan_colorize.data.image_io import Photo, read_photo
+from gan_colorize.data.image_io import Photo, pixels_of_pages, read_pages, read_photo
 from gan_colorize.data.image_write import write_photo
 from gan_colorize.data.metadata import Metadata
 from gan_colorize.data.picture import ArrayPicture, ahead, strips
@@ -84,8 +84,10 @@ def test_pages_and_bigtiff(rgb16, tmp_path):
         assert tiff.is_bigtiff and len(tiff.pages) == 2
         assert np.array_equal(tiff.pages[0].asarray(), first)
         assert np.array_equal(tiff.pages[1].asarray()[..., :3], second)
-    assert read_photo(path).pages == 2
-    page = read_photo(path, page=1)
+    assert np.array_equal(read_photo(path).pixels, first) and read_photo(path).pages == 2
+    assert [page.size for page in read_pages(path)] == [first.shape[1::-1], (90, 20)]
+    assert pixels_of_pages(path) == first[..., 0].size + 20 * 90
+    (page,) = read_pages(path, first=1)
     assert np.array_equal(page.pixels, second) and (page.alpha == 7).all() and page.bits == 8
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_colorize.inference.notices import input_notices, result_notices
+from gan_colorize.inference.notices import input_notices, result_notices, tint_of
 
 
 def ramp(colour):
@@ -29,6 +29,31 @@ def test_sepia_and_cyanotype_are_tones():
     for colour in ((150, 128, 95), (100, 128, 165)):
         (finding,) = input_notices(ramp(colour))
         assert "tone" in finding
+
+
+def test_the_sepia_of_image_programs_is_a_tone():
+    """Its lights are yellow and its shadows brown: two hues, but the same one in equal shades."""
+    grey = np.random.default_rng(1).integers(0, 256, (90, 90)).astype(np.float64)
+    # the matrix that .NET's examples made known: rows of red, green and blue, of grey their sums
+    sepia = (grey[..., None] * (0.393 + 0.769 + 0.189, 0.349 + 0.686 + 0.168, 0.272 + 0.534 + 0.131)).clip(
+        0, 255
+    )
+    noisy = (sepia + np.random.default_rng(2).normal(0, 3, sepia.shape)).clip(0, 255)
+    for picture in (sepia, noisy):
+        assert tint_of(picture.astype(np.uint8)) == "toned"
+        assert tint_of((picture * 257).astype(np.uint16)) == "toned"
+
+
+def test_brown_things_are_no_tone():
+    """Colours of one hue, but with more and less of it in equal shades: a desert, autumn leaves."""
+    generator = np.random.default_rng(3)
+    grey, amount = generator.integers(60, 200, (2, 90, 90, 1))
+    brown = grey + (amount - 60) * np.array([0.35, 0.0, -0.4])
+    assert tint_of(brown.clip(0, 255).astype(np.uint8)) == "coloured"
+
+
+def test_a_handful_of_pixels_makes_no_tone():
+    assert tint_of(np.random.default_rng(4).integers(0, 256, (8, 8, 3), dtype=np.uint8)) == "coloured"
 
 
 def test_colours_are_named_at_both_depths():

@@ -1,5 +1,8 @@
 """Depth, pages, policies and what happens when memory runs out."""
 
+import hashlib
+import re
+
 import numpy as np
 import pytest
 import tifffile
@@ -7,6 +10,8 @@ import torch
 from PIL import Image
 from skimage.color import rgb2lab
 
+from gan_colorize.data.provenance import Provenance
+from gan_colorize.data.tiff_write import tiff_writer
 from gan_colorize.inference.batch import Writing, colour_files
 from gan_colorize.inference.plan import Job
 from gan_colorize.inference.predictor import Predictor, Settings
@@ -89,6 +94,48 @@ def test_pages_elsewhere_and_with_hints(predictor, grey16, tmp_path):
     result = run(predictor, source, tmp_path / "b.png")
     assert any("2 pages; only the first" in line for line in result.warnings)
     assert Image.open(tmp_path / "b.png").size == (90, 70)
+
+
+def test_a_page_with_colours_is_named_and_copies_are_told_apart(predictor, grey16, tmp_path):
+    source, colours = tmp_path / "a.tif", np.zeros((50, 40, 3), np.uint8)
+    colours[:25, :, 0], colours[25:, :, 2] = 200, 180
+    with tifffile.TiffWriter(source) as writer:
+        writer.write(grey16, photometric="minisblack", metadata=None)
+        writer.write(colours, photometric="rgb", metadata=None)
+    Image.fromarray(colours).save(tmp_path / "c.png")
+    writing, settings = Writing(provenance=Provenance("m")), Settings(confidence=True)
+    jobs = [
+        Job(source, (tmp_path / "b.tif",), tmp_path / "sure.png"),
+        Job(tmp_path / "c.png", (tmp_path / "d.png",)),
+    ]
+    results = {one.source: one for one in colour_files(predictor, jobs, settings, writing=writing)}
+    # what is said and drawn of the whole file is of its first page
+    assert Image.open(tmp_path / "sure.png").size == (90, 70)
+    assert results[source].warnings == ["page 2: the input already has colours; they were replaced"]
+    identities = set()
+    for job in jobs:
+        with Image.open(job.outputs[0]) as image:
+            packet = image.info["xmp"].decode()
+        assert hashlib.sha256(job.source.read_bytes()).hexdigest() in packet
+        identities.add(re.search("xmpMM:InstanceID>([^<]+)<", packet)[1])
+    assert len(identities) == 2
+
+
+@pytest.mark.parametrize(("bits", "expected"), [(8, 4), (16, 8), (None, 8)])
+def test_a_file_is_as_large_as_all_its_pages(predictor, tmp_path, monkeypatch, bits, expected):
+    """Above 4 GB a TIFF is another kind of file from its first byte; the first page may be the smallest."""
+    source, told = tmp_path / "a.tif", []
+    with tifffile.TiffWriter(source) as writer:
+        writer.write(np.full((8, 9), 90, np.uint8), photometric="minisblack", metadata=None)
+        writer.write(np.full((50, 40), 9000, np.uint16), photometric="minisblack", metadata=None)
+
+    def writing(path, size):
+        told.append(size)
+        return tiff_writer(path, size)
+
+    monkeypatch.setattr("gan_colorize.data.tiff_write.tiff_writer", writing)
+    assert run(predictor, source, tmp_path / "b.tif", Writing(bits=bits)).error is None
+    assert told == [(8 * 9 + 50 * 40) * expected]
 
 
 def test_a_damaged_page_is_named_and_nothing_written(predictor, grey16, tmp_path):

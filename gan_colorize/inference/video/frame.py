@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -34,7 +35,8 @@ class Frame:
     spoken:   (Q, h, w) log-probabilities, or (2, h, w) ab, as the network said them; then smoothed.
     alone:    the same before it was smoothed, where that is to be measured.
     memory:   what the smoothing knows after this frame, where a segment ends with it.
-    rgb8:     (H, W, 3) uint8 the result.
+    rgb8:     (H, W, 3) uint8 or uint16, the result; None of one that is a file.
+    size:     (width, height). mark: :func:`mark_of` a film's frame. notes: what its file could not hold.
     """
 
     index: int
@@ -45,7 +47,9 @@ class Frame:
     photo: Photo | None = None
     lightness: np.ndarray | None = None
     seen: Seen | None = None
-    bits: int = 8
+    size: tuple[int, int] = (0, 0)
+    mark: int | None = None
+    notes: list[str] = field(default_factory=list)
     error: str | None = None
     motion: Motion | None = None
     link: Motion | None = None
@@ -57,6 +61,11 @@ class Frame:
     memory: Memory | None = None
     rgb8: np.ndarray | None = None
     small: tuple[np.ndarray, np.ndarray] | None = None
+
+
+def mark_of(photo: Photo) -> int:
+    """A number by which a decoded frame is known again."""
+    return zlib.crc32(np.ascontiguousarray(photo.pixels))
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
+import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ import numpy as np
 import torch
 
 from ...errors import UserError
-from ...files import save_bytes
+from ...files import PART, save_bytes
 from ..lock import lock
 from .smoothing import Memory
 
 STATE = "state.jsonl"
+_OUR_NAME = re.compile(rf"{re.escape(STATE)}|lock|film\.\w+|\d{{6}}\.(nut|npz)|{re.escape(PART)}.*")
 
 
 class Parts:
@@ -115,7 +117,12 @@ class Parts:
     def remove(self) -> None:
         """The film is done: nothing of this is needed any more."""
         self.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        with suppress(OSError):
+            # first, for a run that is killed in here has nothing to go on with
+            self.state.unlink(missing_ok=True)
+            for file in self._ours():
+                file.unlink()
+            self.folder.rmdir()
 
     def _memory(self, number: int) -> Path:
         return self.folder / f"{number:06d}.npz"
@@ -151,9 +158,13 @@ class Parts:
         known |= {self.state, self.folder / "lock"}
         if self.done:
             known.add(self._memory(self.done[-1]["number"]))
-        for file in self.folder.iterdir():
-            if file not in known and file.is_file():
+        for file in self._ours():
+            if file not in known:
                 file.unlink()
+
+    def _ours(self) -> list[Path]:
+        """Files that runs leave here; others are somebody's."""
+        return [file for file in self.folder.iterdir() if _OUR_NAME.fullmatch(file.name) and file.is_file()]
 
 
 def _is_whole(file: Path, size: int) -> bool:

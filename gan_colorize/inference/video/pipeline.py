@@ -19,11 +19,12 @@ from torch import Tensor
 
 from ...errors import UserError
 from ...models.contract import Conditions, Prediction
-from ..predictor import Predictor, Settings
-from ..ready import is_out_of_memory
+from ..predictor import Chroma, Predictor, Settings
+from ..ready import attempt
 from ..upsample import Rendering
-from .frame import Frame
+from .frame import Frame, mark_of
 from .motion import Motion, motion_between
+from .network import Network
 from .scenes import link
 from .smoothing import Memory, Smoother
 
@@ -33,6 +34,12 @@ Item, Made = TypeVar("Item"), TypeVar("Made")
 _PIXELS_AHEAD = 24_000_000
 
 
+def whole(frame: Frame, rendering: Rendering) -> Frame:
+    """A frame with all of its pixels."""
+    frame.rgb8 = rendering.whole()
+    return frame
+
+
 class Pipeline:
     """Colours one film.
 
@@ -40,8 +47,10 @@ class Pipeline:
     plane, memory: what :meth:`~gan_colorize.inference.video.parts.Parts.last` says, to go on with a film.
     conditions: what the network is told of every frame, of batch size 1, or None.
     measure: keep the small chroma of every frame, smoothed and not, in ``Frame.small``.
-    finish: what else is done with a frame that has its colours; it may run in any thread.
-    say: told, in a line, of frames that cannot be read and of a batch that had to be made smaller.
+    form: bits and ICC profile of a frame's result; None is sRGB.
+    finish: what is done with a frame whose colours can be made; it may run in any thread, and again where
+        memory ran out.
+    say: told, in a line, of frames that cannot be read. warn: what was done where memory ran out, any thread.
     """
 
     def __init__(
@@ -57,20 +66,23 @@ class Pipeline:
         conditions: Conditions | None = None,
         batch_size: int | None = None,
         measure: bool = False,
-        finish: Callable[[Frame], Frame] = lambda frame: frame,
+        form: Callable[[Frame], tuple[int, bytes | None]] = lambda frame: (8, None),
+        finish: Callable[[Frame, Rendering], Frame] = whole,
         say: Callable[[str], None] = lambda line: None,
+        warn: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self.predictor, self.settings, self.conditions = predictor, settings, conditions
+        self.predictor, self.settings = predictor, settings
         self.segment, self.plane, self.measure = segment, plane, measure
-        self.finish, self.say = finish, say
+        self.form, self.finish, self.say, self.warn = form, finish, say, warn
+        self.render_device = predictor.render_device
         self.strength = strength
         self.compare = motion_between if strength > 0.0 else _standing_still
         self.smoother = Smoother(strength, predictor.contract.output_stride, self.compare, memory)
         on_cpu = predictor.device.type == "cpu"
-        self.batch_size = batch_size or (1 if on_cpu else 8)
+        self.network = Network(predictor, conditions, batch_size or (1 if on_cpu else 8), warn)
         workers = max(1, torch.get_num_threads() if on_cpu else min(8, torch.get_num_threads()))
         self.pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
-        self.network: Executor = self.pool if on_cpu else ThreadPoolExecutor(1)
+        self.feeder: Executor = self.pool if on_cpu else ThreadPoolExecutor(1)
         self.ahead = max(2, min(workers + 2, _PIXELS_AHEAD // max(1, pixels)))
 
     def run(self, frames: Iterable[Frame]) -> Iterator[Frame]:
@@ -79,11 +91,11 @@ class Pipeline:
             seen = self._ahead(self.pool, self._see, frames)
             pairs = self._ahead(self.pool, self._pair, self._neighbours(seen))
             linked = link(pairs, self.compare, self.segment, self.plane)
-            answers = self._ahead(self.network, self._predict, self._batches(linked))
+            answers = self._ahead(self.feeder, self._predict, self._batches(linked))
             smoothed = self.smoother.run(chain.from_iterable(answers))
             yield from self._ahead(self.pool, self._render, smoothed)
         finally:
-            self.network.shutdown(wait=True, cancel_futures=True)
+            self.feeder.shutdown(wait=True, cancel_futures=True)
             self.pool.shutdown(wait=True, cancel_futures=True)
 
     def _ahead(self, pool: Executor, work: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
@@ -100,9 +112,11 @@ class Pipeline:
             frame.photo = frame.read()
             frame.lightness = frame.photo.lightness()
             frame.seen = self.predictor.see(frame.lightness)
-            frame.bits, frame.read = frame.photo.bits, None
-            if frame.path is None and frame.index > 0:  # nothing but pixels, and nobody looks at them again
-                frame.photo = None
+            frame.size, frame.read = frame.photo.size, None
+            if frame.path is None:
+                frame.mark = mark_of(frame.photo)
+                if frame.index > 0:  # nothing but pixels, and nobody looks at them again
+                    frame.photo = None
         except UserError as error:
             frame.error = str(error)
         return frame
@@ -131,30 +145,14 @@ class Pipeline:
                 yield batch
                 batch = []
             batch.append(frame)
-            if len(batch) >= self.batch_size or frame.ends_segment:
+            if len(batch) >= self.network.batch_size or frame.ends_segment:
                 yield batch
                 batch = []
         if batch:
             yield batch
 
     def _predict(self, batch: list[Frame]) -> list[Frame]:
-        conditions = None if self.conditions is None else self.conditions.repeat(len(batch))
-        try:
-            answer = self.predictor.predict([frame.seen for frame in batch], conditions)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            answer = None
-        if answer is None:  # outside the except clause, so that the failed pass's tensors are free
-            if len(batch) == 1:
-                raise UserError("not enough memory for the network, even for one frame; try --device cpu")
-            half = len(batch) // 2
-            self.batch_size = max(1, min(self.batch_size, half))
-            self.say(f"out of memory with {len(batch)} frames at once; going on with {self.batch_size}")
-            if self.predictor.device.type == "cuda":
-                torch.cuda.empty_cache()
-            return self._predict(batch[:half]) + self._predict(batch[half:])
-        for frame, said in zip(batch, _spoken(answer), strict=True):
+        for frame, said in zip(batch, self.network.say_of(batch), strict=True):
             frame.spoken = said
             frame.alone = said if self.measure else None
         return batch
@@ -164,30 +162,26 @@ class Pipeline:
         if frame.alone is not None:
             before = chroma if frame.alone is frame.spoken else self._chroma(frame.alone, frame)
             frame.small = chroma.ab[0], before.ab[0]
-        device = self.predictor.device
-        frame.rgb8 = Rendering(
-            frame.lightness,
-            chroma.ab[0],
-            chroma.extent,
-            seen=chroma.seen,
-            bits=16 if frame.bits > 8 else 8,
-            device=device if device.type == "cuda" else "cpu",
-        ).whole()
+        device = self.render_device
+        done = attempt(lambda: self._finished(frame, chroma, device), device)
+        if done is None and device.type != "cpu":
+            self.warn(f"out of memory on {device} for a frame's full size; made on the CPU")
+            self.render_device = device = torch.device("cpu")
+            done = attempt(lambda: self._finished(frame, chroma, device), device)
+        if done is None:
+            raise UserError(f"not enough memory for a frame of {frame.size[0]}x{frame.size[1]} pixels")
         frame.spoken = frame.alone = frame.lightness = None  # of these there is one a frame
-        return self.finish(frame)
+        return done
 
-    def _chroma(self, spoken: Tensor, frame: Frame):
+    def _finished(self, frame: Frame, chroma: Chroma, device: torch.device) -> Frame:
+        bits, profile = self.form(frame)
+        how = {"seen": chroma.seen, "bits": bits, "profile": profile, "device": device}
+        return self.finish(frame, Rendering(frame.lightness, chroma.ab[0], chroma.extent, **how))
+
+    def _chroma(self, spoken: Tensor, frame: Frame) -> Chroma:
         distribution = self.predictor.contract.returns == "distribution"
         answer = Prediction(logits=spoken[None]) if distribution else Prediction(ab=spoken[None])
         return self.predictor.decode(answer, [frame.seen], self.settings)[0]
-
-
-@torch.inference_mode()
-def _spoken(answer: Prediction) -> Tensor:
-    """What may be averaged over frames, float32: log-probabilities (a geometric mean), or ab."""
-    if answer.ab is not None:
-        return answer.ab.float()
-    return answer.logits.float().log_softmax(1).contiguous(memory_format=torch.channels_last)
 
 
 def _standing_still(frame: np.ndarray, earlier: np.ndarray) -> Motion:

@@ -10,6 +10,12 @@ from ...files import exists, is_folder
 from .joining import CONTAINERS
 from .source import FrameFolder, Source
 
+# What people mean for a film and not for a folder, and what is not written here.
+_OTHER_FILMS = frozenset(
+    {".3gp", ".asf", ".avi", ".divx", ".flv", ".gif", ".m2ts", ".mpeg", ".mpg", ".mts"}
+    | {".mxf", ".ogg", ".ogv", ".ts", ".vob", ".webm", ".wmv"}
+)
+
 
 def result_of(source: Source, output: Path, format_: str | None, codec: str) -> tuple[Path, bool]:
     """The result's path for an --output, and whether it is a folder of images and not a film.
@@ -20,6 +26,10 @@ def result_of(source: Source, output: Path, format_: str | None, codec: str) -> 
         UserError: it contradicts the source or the options, or would replace the source.
     """
     suffix = output.suffix.lower()
+    if suffix in _OTHER_FILMS and not is_folder(output):
+        raise UserError(
+            f"--output {output}: cannot write this kind of film; use one of {' '.join(CONTAINERS)}"
+        )
     named = suffix in CONTAINERS and not is_folder(output)
     frames = isinstance(source, FrameFolder)
     if named and format_:

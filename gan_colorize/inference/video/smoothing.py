@@ -103,9 +103,10 @@ def _step(memory: Memory, said: Tensor, motion: Motion, stride: int, most: float
     """The mean after one more frame; where the motion is not to be trusted it is that frame's alone."""
     height, width = said.shape[2:]
     grid, trust = (part.to(said.device) for part in _on_grid(motion, (height, width), stride))
-    known = trust * _warp(memory.count, grid)  # of how many frames' worth the mean is here
+    count, before = memory.count.to(said.device), memory.mean.to(said.device)  # memory may have run out
+    known = trust * _warp(count, grid)  # of how many frames' worth the mean is here
     share = (known / (known + 1.0)).clamp_(max=most)
-    mean = torch.lerp(said, _warp(memory.mean, grid), share)
+    mean = torch.lerp(said, _warp(before, grid), share)
     return Memory(mean, 1.0 + known)
 
 

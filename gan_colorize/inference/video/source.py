@@ -5,32 +5,35 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
 
-from PIL import Image
-
 from ...data.image_io import IMAGE_SUFFIXES, read_photo
-from ...data.metadata import orientation_of
 from ...errors import UserError
 from ...files import exists, is_folder
 from .frame import Facts, Frame
+
+# Of some frames in a row: pts, and frame.mark_of.
+Tail = Sequence[tuple[int, int]]
 
 
 class Source(Protocol):
     """Where frames come from.
 
     path: of the file or the folder. problems: what could not be read, a line each, as it is found.
+    notes: what else should be known, likewise.
     """
 
     path: Path
     facts: Facts
     problems: list[str]
+    notes: list[str]
 
-    def frames(self) -> Iterator[Frame]:
-        """All frames in the order of their time."""
+    def frames(self, first: int = 0, tail: Tail = ()) -> Iterator[Frame]:
+        """All frames in the order of their time, from number ``first`` on; ``tail`` is known of those just
+        before it, in order, and may show a shorter way there."""
         ...
 
     def identity(self) -> str:
@@ -57,7 +60,7 @@ class FrameFolder:
     """The images of one folder, without its subfolders, in the order in which people number them."""
 
     def __init__(self, path: Path, rate: Fraction) -> None:
-        self.path, self.problems = path, []
+        self.path, self.problems, self.notes = path, [], []
         try:
             names = [file for file in path.iterdir() if _is_frame(file)]
         except OSError as error:
@@ -65,24 +68,26 @@ class FrameFolder:
         self.files = sorted(names, key=lambda file: natural(file.name))
         if not self.files:
             raise UserError(f"{path}: no images in this folder ({', '.join(sorted(IMAGE_SUFFIXES))})")
-        self.facts = Facts(self._size(), 1 / rate, rate, len(self.files))
+        size, bits = self._first()
+        self.facts = Facts(size, 1 / rate, rate, len(self.files), bits)
 
-    def frames(self) -> Iterator[Frame]:
-        for index, file in enumerate(self.files):
+    def frames(self, first: int = 0, tail: Tail = ()) -> Iterator[Frame]:
+        for index, file in enumerate(self.files[first:], first):
             yield Frame(index, index, 1, lambda file=file: read_photo(file), file)
 
     def identity(self) -> str:
         about = [[file.name, *_stamp(file)] for file in self.files]
         return hashlib.sha256(json.dumps(about).encode()).hexdigest()
 
-    def _size(self) -> tuple[int, int]:
+    def _first(self) -> tuple[tuple[int, int], int]:
+        """Size and bits of the first image that can be read."""
         for file in self.files:
             try:
-                with Image.open(file) as image:
-                    return image.size[::-1] if orientation_of(image) >= 5 else image.size
-            except Exception:  # reading it will say why
+                photo = read_photo(file)
+            except UserError:  # will be said when its turn comes
                 continue
-        return 0, 0
+            return photo.size, photo.bits
+        return (0, 0), 8
 
 
 def file_identity(path: Path) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,17 @@ import numpy as np
 
 from ...data.image_io import Photo
 from ...errors import UserError, one_line
-from .frame import Facts, Frame
+from .facts import colorspace, end_of, facts_of
+from .frame import Frame, mark_of
 from .luma import to_rgb16
-from .source import file_identity
+from .source import Tail, file_identity
 
-# H.273's number for "nobody knows"; 3 is reserved and 0 means RGB.
-_UNKNOWN = (0, 2, 3)
-# Pictures of this many rows or more come without a word in the colours of BT.709, smaller ones in BT.601's.
-_HIGH_DEFINITION = 720
 # What FFmpeg opens that is no film: lists that lead to other files, text drawn as pictures, single pictures.
 _NO_FILMS = ("hls", "dash", "concat", "concatf", "tty", "image2", "sdp", "rtsp", "lavfi")
+# Seconds: a decoder that begins so long before a frame has what the frame is made of, as a rule.
+_RUN_UP = 2
+# Pictures that end so many seconds, and this share of all, before the file says so were cut off.
+_SHORT, _SHORT_SHARE = 0.5, 0.01
 _TRANSFERS_OF_HDR = {16: "PQ", 18: "HLG"}
 
 
@@ -79,21 +80,69 @@ class VideoFile:
     """A film in a container that FFmpeg reads."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.problems = path, []
+        self.path, self.problems, self.notes = path, [], []
         with opened_film(path) as container:
             stream = picture_stream(container, path)
-            self.facts = _facts(container, stream, self._rotation(container, stream))
+            self.facts = facts_of(container, stream, self._rotation(container, stream))
+            self.end = end_of(stream)
         if self.facts.transfer in _TRANSFERS_OF_HDR:
             name = _TRANSFERS_OF_HDR[self.facts.transfer]
-            self.problems.append(f"{path}: its brightness is {name} (HDR), and is taken for the ordinary one")
+            told = (
+                f"its brightness is {name} (HDR): kept as it is, and coloured as if it were the ordinary one"
+            )
+            self.notes.append(f"{path}: {told}")
 
     def identity(self) -> str:
         return file_identity(self.path)
 
-    def frames(self) -> Iterator[Frame]:
-        facts, last = self.facts, None
+    def frames(self, first: int = 0, tail: Tail = ()) -> Iterator[Frame]:
+        behind = self._behind(tail) if first else None
+        if behind is not None:
+            yield from self._timed(behind, first, tail[-1][0])
+            return
+        known = len(self.problems)
+        for frame in self._timed(self._decoded(), 0, None):
+            if frame.index >= first:
+                yield frame
+            else:  # whoever saw it before was told
+                del self.problems[known:]
+
+    def _behind(self, tail: Tail) -> Iterator[Any] | None:
+        """What is decoded behind the frames of ``tail``, from a key frame some way before them on. None where
+        that leads to other frames than decoding all of the film did: not every container can be entered
+        anywhere, and not every key frame is all that later ones are made of."""
+        if not tail:
+            return None
+        known, awaited = (len(self.problems), len(self.notes)), deque(tail)
+        frames = self._decoded(tail[0][0] - round(_RUN_UP / self.facts.time_base))
+        for frame in frames:
+            if frame.pts is None or frame.pts > awaited[0][0]:
+                break
+            if frame.pts == awaited[0][0]:
+                if frame.is_corrupt or self._mark(frame) != awaited.popleft()[1]:
+                    break
+                if not awaited:
+                    del self.problems[known[0] :]
+                    return frames
+        frames.close()
+        del self.problems[known[0] :], self.notes[known[1] :]
+        return None
+
+    def _mark(self, frame: Any) -> int | None:
+        try:
+            return mark_of(self._photo(frame))
+        except UserError:
+            return None
+
+    def _timed(self, frames: Iterator[Any], first: int, last: int | None) -> Iterator[Frame]:
+        """Decoded frames with their numbers, from ``first`` on, and times, all later than ``last``."""
+        facts, interlaced, duration = self.facts, False, 0
         step = max(1, round(1 / (facts.rate * facts.time_base)))
-        for index, frame in enumerate(self._decoded()):
+        for index, frame in enumerate(frames, first):
+            if frame.interlaced_frame and not interlaced:
+                interlaced = True
+                told = "each frame holds two moments and is coloured as one; better to deinterlace it before"
+                self.notes.append(f"{self.path}: is interlaced: {told}")
             pts, duration = frame.pts, frame.duration or step
             if pts is None or (last is not None and pts <= last):
                 if pts is not None:
@@ -106,13 +155,26 @@ class VideoFile:
                 at = float(pts * facts.time_base)
                 self.problems.append(f"{self.path}: frame {index} at {at:.2f} s is damaged")
             yield Frame(index, pts, duration, lambda frame=frame: self._photo(frame))
+        if last is None or self.end is None:
+            return
+        end = float((last + max(duration, step)) * facts.time_base)
+        if end < self.end - _SHORT - _SHORT_SHARE * self.end:
+            self.problems.append(f"{self.path}: ends early, at {end:.2f} s of {self.end:.2f} s")
 
-    def _decoded(self) -> Iterator[Any]:
-        """All frames that can be decoded; what cannot is one line in ``problems``."""
+    def _decoded(self, start: int | None = None) -> Iterator[Any]:
+        """All frames that can be decoded, or those from a key frame before the pts ``start`` on, if that can
+        be found; what cannot is one line in ``problems``."""
         av = pyav()
         with opened_film(self.path) as container:
             stream = picture_stream(container, self.path)
             stream.thread_type = "AUTO"
+            if start is not None:
+                if start <= (stream.start_time or 0):
+                    return
+                try:
+                    container.seek(start, stream=stream)
+                except (av.FFmpegError, OSError, ValueError, OverflowError):
+                    return
             packets = container.demux(stream)
             while True:
                 try:
@@ -161,43 +223,6 @@ class VideoFile:
             raise UserError(f"{self.path}: frame at {frame.time} s: {_reason(error)}") from error
         upright = np.ascontiguousarray(np.rot90(pixels, turns))
         return Photo(upright, bits=facts.bits)
-
-
-def colorspace(matrix: int) -> str:
-    """The name by which FFmpeg's converter knows a matrix of H.273."""
-    return {1: "ITU709", 4: "FCC", 5: "ITU601", 6: "ITU601", 7: "SMPTE240M", 9: "BT2020"}.get(
-        matrix, "ITU709"
-    )
-
-
-def _facts(container: Any, stream: Any, rotation: int) -> Facts:
-    context = stream.codec_context
-    size = context.width, context.height
-    turned = rotation // 90 % 2 == 1
-    rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-    time_base = stream.time_base or 1 / rate
-    seconds = float(stream.duration * time_base) if stream.duration else (container.duration or 0) / 1e6
-    aspect = stream.sample_aspect_ratio
-    if aspect and turned:
-        aspect = 1 / aspect
-    usual = (1, 1, 1) if min(size) >= _HIGH_DEFINITION else (5, 5, 6) if size[1] in (288, 576) else (6, 6, 6)
-    tags = (context.colorspace, context.color_primaries, context.color_trc)
-    pairs = zip(tags, usual, strict=True)
-    matrix, primaries, transfer = (other if tag in _UNKNOWN else int(tag) for tag, other in pairs)
-    known = context.format is not None
-    return Facts(
-        size=size[::-1] if turned else size,
-        time_base=time_base,
-        rate=rate,
-        frames=stream.frames or round(seconds * rate),
-        bits=max(part.bits for part in context.format.components) if known else 8,
-        pixel_aspect=aspect if aspect and aspect != 1 else None,
-        matrix=matrix,
-        primaries=primaries,
-        transfer=transfer,
-        full_range=context.color_range == 2 or (known and context.format.name.startswith("yuvj")),
-        metadata=dict(container.metadata),
-    )
 
 
 def _reason(error: BaseException) -> str:

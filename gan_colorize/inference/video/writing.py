@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,9 +13,10 @@ import numpy as np
 
 from ...errors import UserError, one_line
 from ...files import atomic_path
+from .facts import colorspace
 from .frame import Facts, Frame
 from .luma import from_rgb16
-from .video_file import colorspace, pyav
+from .video_file import pyav
 
 CODECS = {"h264": "libx264", "ffv1": "ffv1"}
 # Pixel formats by codec, chroma and whether there are more than 8 bits. FFV1 keeps RGB as it is.
@@ -69,9 +71,9 @@ class PieceWriter:
         self.format = encoding.pixel_format(facts)
         self._durations: deque[tuple[int, int]] = deque()
         self._open = atomic_path(path)
-        temporary = self._open.__enter__()
+        self._temporary = self._open.__enter__()
         try:
-            self.container = pyav().open(str(temporary), "w", format="nut")
+            self.container = pyav().open(str(self._temporary), "w", format="nut")
             self.stream = self._add_stream()
         except BaseException as error:
             self._leave(error)
@@ -104,6 +106,8 @@ class PieceWriter:
         self._encode(None)
         try:
             self.container.close()
+            with self._temporary.open("rb") as file:  # what a line is written about must outlive a power cut
+                os.fsync(file.fileno())
         except (pyav().FFmpegError, OSError) as error:
             self._leave(error)
             raise self._told(error) from error
