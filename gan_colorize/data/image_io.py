@@ -56,7 +56,7 @@ __all__ = [
 ]
 
 _ORIENTATION = 274  # tag of TIFF 6.0
-# Up to here L is made once and kept; of larger pictures its rows are made whenever they are needed.
+# Up to here L of colour pixels is made once and kept; of larger pictures rows are made when they are needed.
 _MOST_KEPT = 32_000_000
 
 
@@ -93,8 +93,11 @@ class Photo:
         return _lightness_of(self.pixels)
 
     def lightness_rows(self) -> Rows:
-        """The same as an array or, of a large picture, as something whose rows are made when asked for."""
-        return self.lightness() if self.pixels.shape[0] * self.pixels.shape[1] <= _MOST_KEPT else _Rows(self)
+        """The same as an array or, where that costs little or takes much memory, as something whose rows are
+        made when asked for."""
+        height, width = self.pixels.shape[:2]
+        cheap = self.pixels.ndim == 2  # a look into a table
+        return _Rows(self) if cheap or height * width > _MOST_KEPT else self.lightness()
 
 
 class _Rows:

@@ -83,7 +83,7 @@ class _Pipeline:
         self.network = self.pool if on_cpu else ThreadPoolExecutor(1)
         samples_alone = on_cpu and not batch_size
         self.stages = Stages(predictor, settings, writing, samples_alone, self._on_network, say)
-        self.most = 2 * workers + 2 * self.batch_size
+        self.most = 2 * workers + (1 if on_cpu else 2) * self.batch_size
         self.in_flight: list[Item] = []
         self.again: list[Job] = []  # those for which there was no memory beside others
         self.retried: set[Path] = set()
