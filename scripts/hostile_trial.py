@@ -76,6 +76,18 @@ def snapshot(folder: Path, output: Path) -> dict[str, str]:
     return found
 
 
+def peak_of(process: int) -> int:
+    """Bytes that a running process has held at most; 0 where /proc does not tell.
+
+    (What ``wait4`` tells counts what the parent held when it was started: of a test run, gigabytes.)
+    """
+    try:
+        found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{process}/status").read_text())
+    except OSError:
+        return 0
+    return int(found[1]) * 1024 if found else 0
+
+
 def colorize(folder: Path, output: Path, deadline: float, *options: str) -> Run:
     """The command as a user runs it, watched; standard input is a pipe that nobody writes to."""
     command = [
@@ -96,15 +108,17 @@ def colorize(folder: Path, output: Path, deadline: float, *options: str) -> Run:
         late = threading.Event()
         timer = threading.Timer(deadline, lambda: (late.set(), running.kill()))
         timer.start()
-        _, status, usage = os.wait4(running.pid, 0)
+        peak = 0
+        while running.poll() is None:
+            peak = max(peak, peak_of(running.pid))
+            time.sleep(0.02)
         timer.cancel()
-        running.returncode = os.waitstatus_to_exitcode(status)
         running.stdin.close()
         seconds = time.monotonic() - started
         out.seek(0)
         err.seek(0)
         words = [stream.read().decode("utf-8", "backslashreplace") for stream in (out, err)]
-    return Run(None if late.is_set() else running.returncode, seconds, usage.ru_maxrss * 1024, *words)
+    return Run(None if late.is_set() else running.returncode, seconds, peak, *words)
 
 
 def judge(root: Path, output: Path, cases: list[Case], run: Run, there: set[Path]) -> Verdict:

@@ -171,7 +171,8 @@ def pixels_of_pages(source: Path | str | bytes) -> int:
 def _odd_tiff_photo(source: Path | str | bytes, page: TiffPage, pages: int, max_megapixels: float) -> Photo:
     """A page that Pillow reads, with 8 bits."""
     bits = int(np.max(page.bitspersample))  # channels may differ
-    kind = f"{bits}-bit {getattr(page.photometric, 'name', page.photometric)}"
+    # of a damaged file the tag may hold anything, and as much of it
+    kind = f"{bits}-bit {getattr(page.photometric, 'name', 'of a kind without a name')}"
     try:
         with opened(source, max_megapixels) as image:
             image.seek(page.index)

@@ -197,3 +197,14 @@ def test_another_thread_goes_ahead_a_little_and_its_errors_arrive():
     next(few)
     few.close()  # nobody takes more: its thread ends
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("value", [b"\x06\x1b[31m", b"x" * 3000])
+def test_a_tag_that_holds_anything_is_not_quoted(rgb16, tmp_path, value):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, rgb16, photometric="rgb", metadata=None)
+    with tifffile.TiffFile(path, mode="r+b") as tiff:
+        tiff.pages[0].tags["PhotometricInterpretation"].overwrite(value, dtype=1)
+    with pytest.raises(UserError) as refused:
+        read_photo(path)
+    assert len(str(refused.value)) < 300 + len(str(path)) and str(refused.value).isprintable()
