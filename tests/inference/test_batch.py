@@ -1,5 +1,6 @@
 """Many files: every one finished once, failures kept apart, memory bounded, out of memory survived."""
 
+import sys
 import threading
 from concurrent.futures import wait as futures_wait
 
@@ -200,6 +201,17 @@ def test_interrupted_in_the_middle_tells_all_that_was_written(predictor, jobs, m
             told += result.outputs
     assert sorted(told) == sorted(jobs[0].outputs[0].parent.glob("*"))
     assert told
+
+
+def test_turns_of_threads_are_as_before_afterwards(predictor, jobs):
+    before, within = sys.getswitchinterval(), set()
+    for _ in colour_files(predictor, jobs, Settings()):
+        within.add(sys.getswitchinterval())
+    assert max(within) < before == sys.getswitchinterval()
+    started = colour_files(predictor, jobs, Settings())
+    next(started)
+    started.close()
+    assert sys.getswitchinterval() == before
 
 
 def test_threads_of_the_caller_stay_as_they_were(predictor, jobs):
