@@ -68,3 +68,25 @@ def listener():
         torch.nn.init.normal_(layer.weight, std=0.5)
     model.metadata = {"working_size": "64", "temperature": "0.38"}
     return model.eval()
+
+
+@pytest.fixture(scope="session")
+def as_gpu():
+    """A function: a kind of Predictor -> one that says it is an accelerator, and works on the CPU."""
+
+    def make(kind):
+        class Gpu(kind):
+            def __init__(self, network):
+                super().__init__(network, "cpu", "fp32")
+                self.device = torch.device("meta")
+
+            def _pass(self, planes, conditions=None):
+                self.device, before = torch.device("cpu"), self.device
+                try:
+                    return super()._pass(planes, conditions)
+                finally:
+                    self.device = before
+
+        return Gpu
+
+    return make

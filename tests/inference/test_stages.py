@@ -202,24 +202,9 @@ def test_out_of_memory_makes_the_working_size_smaller_aloud(network, grey_pictur
     assert np.ptp(np.asarray(Image.open(tmp_path / "b.png")).astype(int), axis=2).max() > 20
 
 
-class Gpu(Cramped):
-    """Says that it is an accelerator, and works on the CPU."""
-
-    def __init__(self, network):
-        super().__init__(network, "cpu", "fp32")
-        self.device = torch.device("meta")
-
-    def _pass(self, planes, conditions=None):
-        self.device, before = torch.device("cpu"), self.device
-        try:
-            return super()._pass(planes, conditions)
-        finally:
-            self.device = before
-
-
-def test_the_cpu_is_the_last_resort_and_never_grey(network, grey_picture, tmp_path):
+def test_the_cpu_is_the_last_resort_and_never_grey(network, grey_picture, tmp_path, as_gpu):
     source, lines = picture(grey_picture, tmp_path), []
-    result = run(Gpu(network), source, tmp_path / "b.png", say=lines.append)
+    result = run(as_gpu(Cramped)(network), source, tmp_path / "b.png", say=lines.append)
     assert result.error is None
     assert [("48" in lines[0]), ("32" in lines[1]), ("going on with the CPU" in lines[2])] == [True] * 3
     assert any("made on the CPU" in line for line in result.warnings)

@@ -26,21 +26,6 @@ class Cramped(Predictor):
         return super().predict(seen, conditions)
 
 
-class Gpu(Cramped):
-    """Says that it is an accelerator, and works on the CPU."""
-
-    def __init__(self, network):
-        super().__init__(network, "cpu", "fp32")
-        self.device = torch.device("meta")
-
-    def _pass(self, planes, conditions=None):
-        self.device, before = torch.device("cpu"), self.device
-        try:
-            return super()._pass(planes, conditions)
-        finally:
-            self.device = before
-
-
 def coloured(predictor, count=6, strength=0.8, **more):
     """Frames of a pan of 200x240 pixels with their colours, and what was said."""
     lines, said = [], []
@@ -94,8 +79,8 @@ def test_frames_are_seen_smaller_once_and_for_all_and_stay_in_colour(network, ro
         assert np.corrcoef(one[..., 0].ravel(), other[..., 0].ravel())[0, 1] > 0.9
 
 
-def test_the_cpu_is_the_last_resort(network):
-    results, lines = coloured(Gpu(network), batch_size=4)
+def test_the_cpu_is_the_last_resort(network, as_gpu):
+    results, lines = coloured(as_gpu(Cramped)(network), batch_size=4)
     told = ["with 2", "with 1", "working size of 48", "working size of 32", "on meta with one frame"]
     assert len(lines) == len(told) and all(word in line for word, line in zip(told, lines, strict=True))
     expected, _ = coloured(Predictor(network, "cpu"), batch_size=1)
