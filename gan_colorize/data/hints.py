@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..color.bins import NUM_BINS
 from ..color.targets import SoftEncoder, area_pool
+from .chance import Chance
 
 # Zhang et al. 2017 (Real-Time User-Guided Image Colorization), section 3.3, and their released training code.
 _STOP = 1 / 8  # the number of points is geometric: another one follows with probability 7/8
@@ -28,37 +29,37 @@ _MOST_POINTS = 64
 _POOL = 4  # global statistics are taken on ab averaged over 4x4 pixels
 
 
-def simulate_hints(ab: Tensor, generator: torch.Generator, probability: float) -> tuple[Tensor, Tensor]:
+def simulate_hints(ab: Tensor, chance: Chance, probability: float) -> tuple[Tensor, Tensor]:
     """Reveal the mean ab of a few square patches, and of strokes of such patches.
 
     Args:
         ab: (N, 2, H, W) true chroma, on any device.
-        generator: a CPU generator, the only source of chance.
+        chance: of these N pictures.
         probability: share of pictures that get hints at all; of these one in a hundred is revealed whole.
 
     Returns:
         hints (N, 2, H, W): ab where revealed, else 0; mask (N, 1, H, W): 1 where revealed, else 0.
     """
     count, _, height, width = ab.shape
-    given = torch.rand(count, generator=generator) < probability
-    whole = given & (torch.rand(count, generator=generator) < _REVEAL_ALL)
-    goes_on = torch.rand(count, _MOST_POINTS, generator=generator) < 1 - _STOP
+    given = chance.uniform() < probability
+    whole = given & (chance.uniform() < _REVEAL_ALL)
+    goes_on = chance.uniform(_MOST_POINTS) < 1 - _STOP
     points = goes_on.int().cumprod(1).bool() & (given & ~whole)[:, None]  # (N, points)
-    size = torch.randint(1, _LARGEST_PATCH + 1, points.shape, generator=generator).clamp(
-        max=min(height, width)
-    )
-    place = torch.randn(2, *points.shape, generator=generator)
+    size = chance.integers(1, _LARGEST_PATCH + 1, _MOST_POINTS).clamp(max=min(height, width))
+    place = chance.normal(_MOST_POINTS, 2)[points].T  # (2, M)
+    drawn = (chance.uniform(_MOST_POINTS)[points] < _STROKES).to(ab.device)
+    angle = (2 * torch.pi * chance.uniform(_MOST_POINTS)[points]).to(ab.device)
     owner = points.nonzero()[:, 0].to(ab.device)  # (M,) which picture
     size = size[points]
     top, left = (
-        (((side - size) / 2 + place[axis][points] * (side - size) * _SPREAD).round().long())
+        (((side - size) / 2 + place[axis] * (side - size) * _SPREAD).round().long())
         .clamp(min=0)
         .minimum(side - size)
         .to(ab.device)
         for axis, side in enumerate((height, width))
     )
     size = size.to(ab.device)
-    stroke, owner, top, left, size = _drawn_on(ab, owner, top, left, size, generator)
+    stroke, owner, top, left, size = _drawn_on(ab, owner, top, left, size, drawn, angle)
 
     step = torch.arange(_LARGEST_PATCH, device=ab.device)
     inside = (step < size[:, None])[:, :, None] & (step < size[:, None])[:, None, :]  # (M, 9, 9)
@@ -88,13 +89,13 @@ def simulate_hints(ab: Tensor, generator: torch.Generator, probability: float) -
 
 
 def _drawn_on(
-    ab: Tensor, owner: Tensor, top: Tensor, left: Tensor, size: Tensor, generator: torch.Generator
+    ab: Tensor, owner: Tensor, top: Tensor, left: Tensor, size: Tensor, drawn: Tensor, angle: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Points (M,), some of them strokes -> patches (K,): of each its stroke, picture, place and size."""
+    """Points (M,), those ``drawn`` strokes that go off at ``angle`` -> patches (K,): of each its stroke,
+    picture, place and size."""
     count, device = len(owner), ab.device
     height, width = ab.shape[2:]
-    drawn = (torch.rand(count, generator=generator) < _STROKES).to(device)
-    angle = 2 * torch.pi * torch.rand(count, 1, generator=generator).to(device)
+    angle = angle[:, None]
     along = torch.arange(_STEPS, device=device) * (size[:, None] / 2).clamp(min=1.0)  # (M, steps)
     rows = (top[:, None] + along * angle.sin()).round().long()
     columns = (left[:, None] + along * angle.cos()).round().long()
@@ -110,21 +111,19 @@ def _drawn_on(
     return stroke, owner[stroke], rows[goes_on], columns[goes_on], size[stroke]
 
 
-def global_statistics(
-    rgb8: Tensor, ab: Tensor, generator: torch.Generator, probability: float
-) -> tuple[Tensor, Tensor]:
+def global_statistics(rgb8: Tensor, ab: Tensor, chance: Chance, probability: float) -> tuple[Tensor, Tensor]:
     """How the colours of a picture are spread, and how saturated they are (the paper's global hints).
 
     Args:
         rgb8: (N, 3, H, W) uint8; ab: (N, 2, H, W) of the same pictures, sides multiples of 4.
-        generator: a CPU generator, the only source of chance.
+        chance: of these N pictures.
         probability: share of pictures whose histogram is given, and independently, whose saturation is.
 
     Returns:
         histogram (N, 313): share of each nearest bin, a row of zeros when not given;
         saturation (N, 1): mean HSV saturation 0..1, -1 when not given.
     """
-    given = (torch.rand(len(ab), 2, generator=generator) < probability).to(ab.device)
+    given = (chance.uniform(2) < probability).to(ab.device)
     bins = _nearest(ab.device)(area_pool(ab, _POOL))[0].flatten(1)  # (N, pixels)
     histogram = ab.new_zeros(len(ab), NUM_BINS).scatter_add_(1, bins, ab.new_ones(bins.shape) / bins.shape[1])
     high, low = rgb8.amax(1).float(), rgb8.amin(1).float()  # (N, H, W)

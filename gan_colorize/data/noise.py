@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..color.yuv import rgb_to_luma
+from .chance import Chance
 
 # A network that restores grey pictures sees, and returns, their 8-bit levels on the scale of L. It is not the
 # L of CIE Lab: there, noise of one sigma in levels would have another one at every lightness.
@@ -17,15 +18,17 @@ def luma8(rgb8: Tensor) -> Tensor:
     return rgb_to_luma(rgb8.float()).round_().to(torch.uint8)[:, None]
 
 
-def noisy8(grey8: Tensor, sigma: Tensor, generator: torch.Generator) -> Tensor:
+def noisy8(grey8: Tensor, sigma: Tensor, chance: Chance) -> Tensor:
     """Pictures with white Gaussian noise as a file keeps them: rounded, and cut to 0..255.
 
     Args:
         grey8: (N, 1, H, W) uint8, on any device.
         sigma: (N,) in levels.
-        generator: a CPU generator, the only source of chance.
+        chance: of these N pictures.
     """
-    noise = torch.randn(grey8.shape, generator=generator) * sigma.cpu().view(-1, 1, 1, 1)
+    every = torch.ones(len(grey8), dtype=torch.bool)
+    # on the CPU, so that a validation's noise is the same on every device
+    noise = chance.fields(every, grey8.shape[1:], torch.device("cpu")) * sigma.cpu().view(-1, 1, 1, 1)
     return (grey8 + noise.to(grey8.device)).round_().clamp_(0, 255).to(torch.uint8)
 
 

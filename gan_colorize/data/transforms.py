@@ -10,6 +10,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from .chance import Chance
+
 
 def random_crop(rgb8: np.ndarray, size: int, min_scale: float, rng: np.random.Generator) -> np.ndarray:
     """A random box of a picture, resized to a square in one step, mirrored half of the time.
@@ -69,7 +71,7 @@ _GAMMA = 2.2
 
 
 def simulate_grey_lightness(
-    rgb8: Tensor, generator: torch.Generator, probability: float, lab: Tensor | None = None
+    rgb8: Tensor, chance: Chance, probability: float, lab: Tensor | None = None
 ) -> Tensor:
     """The L that a network is shown: for some pictures that of a real black-and-white photograph.
 
@@ -80,7 +82,7 @@ def simulate_grey_lightness(
 
     Args:
         rgb8: (N, 3, H, W) uint8, on any device.
-        generator: a CPU generator, the only source of chance.
+        chance: of these N pictures.
         probability: share of simulated pictures, 0..1.
         lab: (N, 3, H, W) of the same pictures, if it is known already.
 
@@ -89,23 +91,23 @@ def simulate_grey_lightness(
     """
     from ..color.fast import LIGHTNESS_OF_GREY8, rgb8_to_lab
 
-    count, device = len(rgb8), rgb8.device
-    draws = torch.rand(count, 9, generator=generator)
-    # The field of grain is drawn where the pixels are: millions of numbers, on a GPU at no cost.
-    grain_seed = int(torch.randint(2**62, (1,), generator=generator))
+    device, draws = rgb8.device, chance.uniform(9)
     chosen = draws[:, 0] < probability
     lightness = (rgb8_to_lab(rgb8) if lab is None else lab)[:, :1].clone()
     picked = chosen.nonzero().flatten().to(device)
     if len(picked):
-        grey = _photographed(rgb8[picked], draws[chosen].to(device), grain_seed)  # (n, 1, H, W) 0..1
+        # Grain is drawn where the pixels are: millions of numbers, on a GPU at no cost.
+        grain = chance.fields(chosen, (1, *rgb8.shape[2:]), device)
+        grey = _photographed(rgb8[picked], draws[chosen].to(device), grain)  # (n, 1, H, W) 0..1
         table = torch.as_tensor(LIGHTNESS_OF_GREY8, dtype=torch.float32).to(device)
         levels = (grey * 255).round_().int()
         lightness[picked] = table.index_select(0, levels.flatten()).view(levels.shape)
     return lightness
 
 
-def _photographed(rgb8: Tensor, draws: Tensor, grain_seed: int) -> Tensor:
-    """Grey (n, 1, H, W) 0..1 of (n, 3, H, W) uint8; ``draws`` (n, 9) uniform 0..1 decide how."""
+def _photographed(rgb8: Tensor, draws: Tensor, noise: Tensor) -> Tensor:
+    """Grey (n, 1, H, W) 0..1 of (n, 3, H, W) uint8; ``draws`` (n, 9) uniform 0..1 decide how, and ``noise``
+    (n, 1, H, W) is the grain."""
     draws = draws[:, 1:, None, None, None]
     kind, red, green, blue, gamma, black, white, grain = draws.unbind(1)  # (n, 1, 1, 1) each
     shares = torch.cat([red, green, blue], 1) + 1e-3  # (n, 3, 1, 1)
@@ -123,6 +125,4 @@ def _photographed(rgb8: Tensor, draws: Tensor, grain_seed: int) -> Tensor:
     mixed = torch.bmm(mixture.flatten(1)[:, None], values.flatten(2)).view(-1, 1, *rgb8.shape[2:])
     grey = mixed.clamp_(1e-6, 1).pow_(exponent)  # (n, 1, H, W)
     grey = 0.06 * black + (0.94 - 0.06 * black + 0.06 * white) * grey
-    field = torch.Generator(rgb8.device).manual_seed(grain_seed)
-    noise = torch.randn(grey.shape, generator=field, device=rgb8.device)
     return (grey + 0.02 * grain.square() * noise).clamp(0, 1)

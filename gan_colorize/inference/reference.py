@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from ..color.fast import rgb8_to_lab
+from ..data.chance import Chance
 from ..data.hints import global_statistics
 from ..data.image_io import read_rgb8
 from ..errors import UserError
@@ -44,7 +45,7 @@ def reference_of(source: Path | str | bytes | np.ndarray, name: str = "") -> Ref
     width, height = (max(4, round(side * shrink / 4) * 4) for side in picture.size)
     pixels = np.asarray(picture.resize((width, height), Image.Resampling.BOX))
     rgb8 = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None]
-    told = global_statistics(rgb8, rgb8_to_lab(rgb8)[:, 1:], torch.Generator(), 1.0)
+    told = global_statistics(rgb8, rgb8_to_lab(rgb8)[:, 1:], Chance(0, [0]), 1.0)
     histogram, saturation = told[0][0], float(told[1][0, 0])
     if saturation < _LEAST_SATURATION:
         raise UserError(f"{name or 'the reference'}: is grey; a reference must be a picture in colour")

@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 from skimage.color import rgb2lab
 
+from gan_colorize.data.chance import Chance
 from gan_colorize.data.transforms import centre_crop, random_crop, simulate_grey_lightness
 
 
@@ -84,12 +85,12 @@ def batch() -> torch.Tensor:
     return torch.randint(0, 256, (64, 3, 8, 8), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
 
 
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+def chance(pictures: torch.Tensor, seed: int = 0) -> Chance:
+    return Chance(seed, range(len(pictures)))
 
 
 def test_lightness_of_the_picture_itself(batch: torch.Tensor) -> None:
-    lightness = simulate_grey_lightness(batch, generator(), 0.0)
+    lightness = simulate_grey_lightness(batch, chance(batch), 0.0)
     assert lightness.shape == (64, 1, 8, 8) and lightness.dtype == torch.float32
     expected = rgb2lab(batch.permute(0, 2, 3, 1).numpy() / 255)[..., 0]
     assert np.abs(lightness[:, 0].numpy() - expected).max() < 0.01
@@ -97,14 +98,15 @@ def test_lightness_of_the_picture_itself(batch: torch.Tensor) -> None:
 
 def test_share_of_simulated_pictures(batch: torch.Tensor) -> None:
     many = batch.repeat(20, 1, 1, 1)
-    plain = simulate_grey_lightness(many, generator(), 0.0)
-    changed = (simulate_grey_lightness(many, generator(), 0.3) - plain).abs().amax((1, 2, 3)) > 0
+    plain = simulate_grey_lightness(many, chance(many), 0.0)
+    changed = (simulate_grey_lightness(many, chance(many), 0.3) - plain).abs().amax((1, 2, 3)) > 0
     assert 0.25 < changed.float().mean() < 0.35
     assert torch.equal(
-        simulate_grey_lightness(many, generator(5), 0.5), simulate_grey_lightness(many, generator(5), 0.5)
+        simulate_grey_lightness(many, chance(many, 5), 0.5),
+        simulate_grey_lightness(many, chance(many, 5), 0.5),
     )
     assert not torch.equal(
-        simulate_grey_lightness(many, generator(5), 1), simulate_grey_lightness(many, generator(6), 1)
+        simulate_grey_lightness(many, chance(many, 5), 1), simulate_grey_lightness(many, chance(many, 6), 1)
     )
 
 
@@ -112,7 +114,7 @@ def test_simulated_grey_is_plausible() -> None:
     """Red, green, blue, and a neutral ramp, seen by many simulated films."""
     colours = torch.tensor([[255, 0, 0], [0, 255, 0], [0, 0, 255], [128, 128, 128]], dtype=torch.uint8)
     many = colours.T[None, :, None, :].expand(2000, 3, 4, 4).contiguous()
-    lightness = simulate_grey_lightness(many, generator(), 1.0)
+    lightness = simulate_grey_lightness(many, chance(many), 1.0)
     assert lightness.min() >= 0 and lightness.max() <= 100
     red, green, blue, grey = lightness.mean(2)[:, 0].T
     # Pillow's grey (Rec. 601) of the same colours is the most frequent kind: 76, 150 and 29 of 255.
@@ -129,7 +131,7 @@ def test_simulated_grey_is_plausible() -> None:
 def test_simulated_files_have_8_bits() -> None:
     flat = torch.full((50, 3, 16, 16), 128, dtype=torch.uint8)
     levels = torch.from_numpy(rgb2lab(np.repeat(np.arange(256)[:, None, None], 3, 2) / 255)[:, 0, 0]).float()
-    lightness = simulate_grey_lightness(flat, generator(), 1.0)
+    lightness = simulate_grey_lightness(flat, chance(flat), 1.0)
     assert (lightness.flatten()[:, None] - levels).abs().amin(1).max() < 0.01
     grain = lightness.std((2, 3))[:, 0]
     assert (grain < 0.3).any() and (grain > 0.5).any() and grain.max() < 4
