@@ -49,6 +49,8 @@ class Data:
     validation_size: int = 128
     workers: int = -1  # processes that prepare batches; -1: the cores beyond the first two, at most 8
     cache_gigabytes: float = 4.0  # decoded pixels kept on disk when they fit; 0 turns it off
+    shard_cache_gigabytes: float = 20.0  # of shards that are fetched: those kept on this machine's disk
+    shard_lanes: int = 8  # rows of such shards that pictures are drawn from in turn; a multiple of processes
 
 
 @dataclass
@@ -93,6 +95,7 @@ class Optimizer:
     weight_decay: float = 1e-2
     warmup_images: int = 10_000
     clip_gradient: float = 1.0
+    micro_batch: int = 0  # images a process takes at once, gradients added up; 0: its whole part of a batch
     ema_images: int = 10_000  # half-life of the generator's average
 
 
@@ -115,6 +118,7 @@ class Run:
 
     seed: int = 0
     precision: str = "auto"  # auto, fp32, bf16, fp16
+    compile: bool = False  # let torch.compile make code of the networks: minutes before the first step
     log_every: int = 1_000
     validate_every: int = 10_000
     checkpoint_every: int = 10_000

@@ -30,6 +30,21 @@ def check(config: Config) -> None:
         _check_phase(config, phase, f"phases[{index}]")
 
 
+def check_processes(config: Config, processes: int) -> None:
+    """Raise a UserError when so many processes cannot share the work of a config."""
+    if processes == 1:
+        return
+    if config.task == "palette":
+        raise UserError("task palette: trains in one process; its networks are too small to share the work")
+    micro = config.optimizer.micro_batch
+    each = f" times optimizer.micro_batch {micro}" if micro else ""
+    share = processes * max(1, micro)
+    for index, phase in enumerate(config.phases):
+        good = phase.batch_size % share == 0
+        wanted = f"a multiple of {share}: {processes} processes{each}"
+        _need(good, f"phases[{index}].batch_size", phase.batch_size, wanted)
+
+
 def _need(good: bool, key: str, value: object, wanted: str) -> None:
     if not good:
         raise UserError(f"{key}: {value} must be {wanted}")
@@ -55,6 +70,9 @@ def _check_phase(config: Config, phase: Phase, name: str) -> None:
         phase.batch_size,
         "at least 2 at crops of 32 px: norms over a batch need more than one value",
     )
+    micro = config.optimizer.micro_batch
+    whole = micro == 0 or phase.batch_size % micro == 0
+    _need(whole, f"{name}.batch_size", phase.batch_size, f"a multiple of optimizer.micro_batch, {micro}")
     loss = _phase_loss(config, phase, name)
     terms = loss.classification + loss.l1 + loss.smooth_l1 + loss.mse + loss.lpips + loss.energy
     terms += loss.adversarial if phase.train == "both" else 0.0
@@ -97,6 +115,8 @@ def _check_data(config: Config) -> None:
     _need(size >= 32 and size % 32 == 0, "data.validation_size", size, "a multiple of 32")
     _at_least(data, "data", ("validation_images",), 1)
     _at_least(data, "data", ("cache_gigabytes", "min_colourfulness"), 0)
+    _at_least(data, "data", ("shard_cache_gigabytes",), 0, strict=True)
+    _at_least(data, "data", ("shard_lanes",), 1)
     _at_least(data, "data", ("workers",), -1)
 
 
@@ -122,6 +142,7 @@ def _check_loss(loss: Loss, name: str) -> None:
 def _check_optimizer(config: Config) -> None:
     optimizer = config.optimizer
     rates = ("learning_rate", "encoder_rate", "discriminator_rate", "weight_decay", "warmup_images")
+    _at_least(optimizer, "optimizer", ("micro_batch",), 0)
     _at_least(optimizer, "optimizer", rates, 0)
     _at_least(optimizer, "optimizer", ("clip_gradient", "ema_images"), 0, strict=True)
     for key in ("betas", "discriminator_betas"):
@@ -135,4 +156,6 @@ def _check_run(config: Config) -> None:
     _at_least(run, "run", ("log_every", "validate_every", "checkpoint_every"), 1)
     _at_least(run, "run", ("seed", "working_size", "temperature"), 0)
     _need(run.precision in PRECISIONS, "run.precision", run.precision, f"one of {', '.join(PRECISIONS)}")
+    small = config.task == "palette"
+    _need(not (run.compile and small), "run.compile", "true", "false for task palette: its networks are small")
     _need(run.best_by in BEST_BY, "run.best_by", run.best_by, f"one of {', '.join(BEST_BY)}")

@@ -90,16 +90,52 @@ def _new_file(folder: Path, prefix: str, suffix: str) -> Path:
             return path
 
 
-def save_bytes(path: str | Path, data: bytes | memoryview) -> None:
+def save_bytes(path: str | Path, data: bytes | memoryview, older: Path | None = None) -> None:
     """Write a whole file, on the disk before it has its name.
+
+    Args:
+        older: what the file of before is called from then on, in the same folder; otherwise it is gone.
 
     Raises:
         UserError: as :func:`atomic_path`.
     """
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    with atomic_path(path) as temporary:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if older is not None and Path(path).is_file():
+            _name_also(Path(path), older)
+
+
+def _name_also(path: Path, other: Path) -> None:
+    """Give a file a second name, in place of what has it, without a moment in which either is missing."""
+    spare = other.with_name(f"{PART}{secrets.token_hex(4)}{other.suffix}")
+    try:
+        os.link(path, spare)
+    except OSError:  # a file system without hard links: a kill right here leaves only the other name
+        path.replace(other)
+        return
+    try:
+        spare.replace(other)
+    finally:
+        with suppress(FileNotFoundError):  # renaming does nothing when both are names of one file already
+            spare.unlink()
+
+
+def add_line_once(path: Path, line: str) -> None:
+    """Append a line of text to a file unless it is there; several processes may do so.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    try:
+        if path.exists() and line in path.read_text(encoding="utf-8").splitlines():
+            return
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def save_image(path: str | Path, image: Image.Image, kind: str, **options: Any) -> None:

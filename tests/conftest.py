@@ -36,6 +36,24 @@ def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """No address answers, and downloads give up at once -> the addresses that were asked for."""
+    from urllib.error import URLError
+
+    from gan_colorize import downloads
+
+    asked: list[str] = []
+
+    def refuse(request: object, *arguments: object, **options: object) -> None:
+        asked.append(getattr(request, "full_url", request))
+        raise URLError("no network")
+
+    monkeypatch.setattr("urllib.request.urlopen", refuse)
+    monkeypatch.setattr(downloads, "_GIVE_UP_SECONDS", 0.0)
+    return asked
+
+
+@pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A folder on a file system of 64 KB."""
     folder = tmp_path / "disk"
@@ -126,3 +144,39 @@ def run() -> Callable[..., Result]:
         return result
 
     return invoke
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random tiny network with strong colours, saved."""
+    import torch
+
+    from gan_colorize.models import create_model
+    from gan_colorize.zoo.checkpoint import save_model
+
+    torch.manual_seed(5)
+    tiny = {"encoder_widths": [8] * 5, "encoder_blocks": [0] * 5}
+    model = create_model("unet", tiny | {"decoder_widths": [8] * 4, "decoder_blocks": [0] * 4})
+    torch.nn.init.normal_(model.head.weight, std=2.0)
+    torch.nn.init.normal_(model.head.bias, std=2.0)
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_model(path, model, {"working_size": 64, "images_seen": 3, "licence": "none"})
+    return path
+
+
+@pytest.fixture(scope="session")
+def ten_darker(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of a network for denoise that answers with its input, 10 levels darker."""
+    import torch
+
+    from gan_colorize.models import create_model
+    from gan_colorize.zoo.checkpoint import save_model
+
+    torch.manual_seed(1)
+    options = {"output": "lightness", "branches": 1, "width": 4, "trunk": 1, "residual": True}
+    model = create_model("rbdn", options)
+    torch.nn.init.zeros_(model.head.weight)
+    torch.nn.init.constant_(model.head.bias, -10 / 255 * 2)
+    path = tmp_path_factory.mktemp("weights") / "darker.safetensors"
+    save_model(path, model, {"licence": "none"})
+    return path

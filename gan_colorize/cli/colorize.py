@@ -9,14 +9,15 @@ import click
 from click.core import ParameterSource
 
 from ..signals import stop_on_signals
-from .run_files import check_existing, file_options, plan_files, result_options, run_files, take_results
+from .processes import joined
+from .run_files import check_existing, file_options, plan_files, result_options, run_files
 from .steer import check_wishes, steer, steering_options, wishes_of
 
 if TYPE_CHECKING:
-    from ..inference.plan import Job
+    from ..inference.plan import Plan
     from ..inference.report import RunReport
     from ..inference.wishes import Wishes
-    from .progress import Progress
+    from .run_task import Task
 
 
 @click.command()
@@ -125,33 +126,37 @@ def command(
     if compile_ and runtime != "torch":
         raise click.UsageError("--compile is for --runtime torch")
     wishes = wishes_of(palette, text, seed, reference)
-    named = wishes.palette if wishes else None
-    asked = {"palette": list(named) if named else None, "text": text}
+    drawn = wishes.palette if wishes else None
+    asked = {"palette": list(drawn) if drawn else None, "text": text}
     asked |= {"reference": str(reference) if reference else None, "hints": str(hints) if hints else None}
     writing = {"format": format_, "quality": quality, "bits": None if bits is None else int(bits)}
     writing |= {"if_toned": if_toned, "if_coloured": if_coloured}
-    plan, report = plan_files(
-        inputs,
-        output,
-        {**settings, **network, **writing, **asked},
-        existing=existing,
-        done="coloured",
-        samples=settings["samples"],
-        confidence=confidence,
-        files_from=files_from,
-    )
-    steer(plan, hints, wishes)
     # a seed that was not given is that of the file of hints, if it has one
     chosen = settings | {"seed": seed if samples and given is ParameterSource.COMMANDLINE else None}
-    run_files(
-        plan, report, lambda shown: _colour(plan.jobs, report, shown, chosen, network, wishes, asked, writing)
-    )
+
+    def prepare() -> tuple[Plan, RunReport]:
+        plan, report = plan_files(
+            inputs,
+            output,
+            {**settings, **network, **writing, **asked},
+            existing=existing,
+            done="coloured",
+            samples=settings["samples"],
+            confidence=confidence,
+            files_from=files_from,
+        )
+        steer(plan, hints, wishes)
+        return plan, report
+
+    # the CPU is all that onnxruntime is asked for here
+    named = "cpu" if runtime == "onnx" and device == "auto" else device
+    with joined(named, chosen_later=True) as (_, own):
+        on = network | {"device": own}
+        run_files(prepare, lambda task: _colour(task, chosen, on, wishes, asked, writing))
 
 
 def _colour(
-    jobs: list[Job],
-    report: RunReport,
-    progress: Progress,
+    task: Task,
     settings: dict[str, Any],
     network: dict[str, Any],
     wishes: Wishes | None,
@@ -171,21 +176,21 @@ def _colour(
     )
     predictor = Predictor(model, choose_device(device), precision, network["views"])
     if network["compile"]:
-        predictor.model = compiled(model, predictor.device, predictor.dtype, progress.say)
+        predictor.model = compiled(model, predictor.device, predictor.dtype, task.say)
     drawn = Settings(**settings)
     predictor.check(drawn)
-    for job in jobs:
+    for job in task.jobs:
         if job.wishes is not None:
             check_wishes(predictor, job, drawn, asked)
     if asked["text"]:
-        progress.say(f"palette for {asked['text']!r}: {','.join(asked['palette'])}")
+        task.say(f"palette for {asked['text']!r}: {','.join(asked['palette'])}")
     common = drawn if wishes is None else settings_of(wishes, drawn)
     sha256 = file_hash(path)
     # What made the colours, for whoever looks at a published picture: no paths of this machine.
     told = {"views": network["views"], "palette": asked["palette"], "text": asked["text"]}
     told["reference"] = Path(asked["reference"]).name if asked["reference"] else None
     left = {kind for kind in ("toned", "coloured") if writing[f"if_{kind}"] == "leave"}
-    report.about_model(
+    task.begin(
         path,
         sha256,
         model.metadata,
@@ -195,20 +200,16 @@ def _colour(
         saturation=predictor.saturation_of(common),
         working_size=predictor.size,
     )
-    progress.start()
+    how = Writing(
+        writing["quality"],
+        writing["bits"],
+        Provenance(Path(network["model"]).name, sha256, told),
+        frozenset(left),
+    )
     with stop_on_signals() as stop:
-        results = colour_files(
-            predictor,
-            jobs,
-            drawn,
-            batch_size=network["batch_size"],
-            writing=Writing(
-                writing["quality"],
-                writing["bits"],
-                Provenance(Path(network["model"]).name, sha256, told),
-                frozenset(left),
+        task.do(
+            lambda jobs, say: colour_files(
+                predictor, jobs, drawn, batch_size=network["batch_size"], writing=how, say=say, stop=stop
             ),
-            say=progress.say,
-            stop=stop,
+            stop,
         )
-        take_results(results, report, progress, stop)

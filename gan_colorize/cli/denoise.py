@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..signals import stop_on_signals
-from .run_files import check_existing, file_options, plan_files, result_options, run_files, take_results
+from .processes import joined
+from .run_files import check_existing, file_options, plan_files, result_options, run_files
 
 if TYPE_CHECKING:
-    from ..inference.plan import Job
+    from ..inference.plan import Plan
     from ..inference.report import RunReport
-    from .progress import Progress
+    from .run_task import Task
 
 
 @click.command()
@@ -43,19 +44,23 @@ def command(
     existing = check_existing(overwrite, skip_existing, resume)
     settings = {"model": model, "device": device, "precision": precision}
     settings |= {"format": format_, "quality": quality}
-    plan, report = plan_files(
-        inputs,
-        output,
-        settings,
-        existing=existing,
-        done="restored",
-        verb="denoise",
-        files_from=files_from,
-    )
-    run_files(plan, report, lambda shown: _restore(plan.jobs, report, shown, settings))
+
+    def prepare() -> tuple[Plan, RunReport]:
+        return plan_files(
+            inputs,
+            output,
+            settings,
+            existing=existing,
+            done="restored",
+            verb="denoise",
+            files_from=files_from,
+        )
+
+    with joined(device, chosen_later=True) as (_, own):
+        run_files(prepare, lambda task: _restore(task, settings | {"device": own}))
 
 
-def _restore(jobs: list[Job], report: RunReport, progress: Progress, settings: dict[str, Any]) -> None:
+def _restore(task: Task, settings: dict[str, Any]) -> None:
     from ..inference.denoiser import Denoiser, restore_files
     from ..zoo.checkpoint import file_hash, load_model, resolve_model
 
@@ -63,9 +68,6 @@ def _restore(jobs: list[Job], report: RunReport, progress: Progress, settings: d
     model = load_model(path)
     denoiser = Denoiser(model, settings["device"], settings["precision"])
     precision = str(denoiser.dtype).removeprefix("torch.")
-    report.about_model(
-        path, file_hash(path), model.metadata, device=str(denoiser.device), precision=precision
-    )
-    progress.start()
+    task.begin(path, file_hash(path), model.metadata, device=str(denoiser.device), precision=precision)
     with stop_on_signals() as stop:
-        take_results(restore_files(denoiser, jobs, settings["quality"], stop), report, progress, stop)
+        task.do(lambda jobs, _: restore_files(denoiser, jobs, settings["quality"], stop), stop)

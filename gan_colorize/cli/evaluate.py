@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ..distributed import current, from_main, gather, in_turns
+from ..errors import UserError
+from .main import termination_interrupts
 from .numbers import NumberRange
-from .output import make_output
+from .output import check_download, make_output
+from .processes import joined
 
 _GROUPS = {
     "What": ("model", "data", "output"),
@@ -86,7 +91,11 @@ class _GroupedCommand(click.Command):
     type=click.Path(path_type=Path),
     help="torchvision's weights of that network.  [default: torch's cache, see TORCH_HOME]",
 )
-@click.option("--download", is_flag=True, help="Let torchvision download the trunk when it is not there.")
+@click.option(
+    "--download",
+    is_flag=True,
+    help="Download the trunk (torchvision's, checked by its sha256) when it is not there.",
+)
 @click.option(
     "--semantic",
     is_flag=True,
@@ -133,55 +142,110 @@ def command(
     output format allows. Without LPIPS's trunk on this machine LPIPS is left out and the rest is measured.
     Exit code 1 when a file could not be used; the report is written all the same.
     """
+    check_download(download)
+    with joined(device) as (group, own), termination_interrupts():
+        measured = _measure(
+            (model, data, output, own),
+            (resize, size, temperature, batch_size, limit),
+            (lpips_net, lpips_trunk, download),
+            semantic=semantic,
+            guided=guided,
+            compile_=compile_,
+        )
+        if group.main:
+            _tell(measured, output)
+    if group.main and measured["broken"]:
+        sys.exit(1)
+
+
+def _measure(
+    what: tuple[str, tuple[Path, ...], Path, str],
+    protocol: tuple[Any, ...],
+    lpips_of: tuple[str, Path | None, bool],
+    *,
+    semantic: bool,
+    guided: bool,
+    compile_: bool,
+) -> dict[str, Any]:
+    """Measure and write; the report, which is empty on all processes but the main one.
+
+    Args:
+        what: --model, --data, --output, and this process's device.
+        protocol: :class:`~gan_colorize.evaluation.protocol.Settings`. lpips_of: the options of LPIPS.
+    """
     from ..data.folder import open_sources
-    from ..devices import choose_device
     from ..evaluation.guided import check_listens, evaluate_guided
-    from ..evaluation.guided_report import guided_markdown
     from ..evaluation.protocol import Settings
-    from ..evaluation.report import table, write_report
+    from ..evaluation.report import write_report
     from ..evaluation.runner import evaluate
     from ..evaluation.semantic import load_recogniser
     from ..zoo.checkpoint import file_hash, load_model, resolve_model
 
     # Whatever can be wrong is looked at before the first photograph is measured.
+    model, data, output, device = what
     source = open_sources(data)
-    chosen = choose_device(device)
+    if current().world > 1 and len(set(gather(_names(source)))) > 1:
+        raise UserError("--data: the processes see different files there; every machine needs the same ones")
     network = load_model(model)
     if guided:
         check_listens(network)
-    make_output(output)
-    lpips, missing = _lpips(lpips_net, lpips_trunk, download, chosen)
-    recogniser = load_recogniser(chosen) if semantic else None
-    settings = Settings(resize, size, temperature, batch_size, limit)
+    from_main(lambda: make_output(output))
+    lpips, missing = in_turns(lambda _: _lpips(*lpips_of, device))
+    if from_main(lambda: lpips is None) != (lpips is None):
+        raise UserError("LPIPS's trunk is on some machines of this job and not on others: put it on all")
+    recogniser = load_recogniser(device) if semantic else None
+    settings = Settings(*protocol)
     progress = _progress if sys.stderr.isatty() else None
     if compile_:
-        import torch
+        network = _compiled(network, device)
+    report, grid = evaluate(network, source, settings, device, lpips, progress, recogniser)
 
-        from ..inference.runtimes import compiled
-
-        where = torch.device(chosen)
-        network = compiled(network, where, torch.float32, lambda line: click.echo(line, err=True))
-    report, grid = evaluate(network, source, settings, chosen, lpips, progress, recogniser)
-
+    steered = evaluate_guided(network, source, settings, device, progress) if guided else None
+    if not report:
+        return report
     if guided:
-        report["guided"] = evaluate_guided(network, source, settings, chosen, progress)
+        report["guided"] = steered
     report["notes"] += _notes(report, missing)
     weights = resolve_model(model)
     report["model"] |= {"file": weights.name, "sha256": file_hash(weights)}
     carried = ("images_seen", "training_data", "licence")
     report["model"] |= {key: network.metadata[key] for key in carried if key in network.metadata}
     write_report(report, grid, output)
+    return report
+
+
+def _tell(report: dict[str, Any], output: Path) -> None:
+    from ..evaluation.guided_report import guided_markdown
+    from ..evaluation.report import table
 
     click.echo("\n".join(table(report["rows"])))
-    if guided:
+    if "guided" in report:
         click.echo("\n".join(["", *guided_markdown(report["guided"])]))
     click.echo(f"protocol {report['protocol']['id']}; written to {output}")
     for note in report["notes"]:
         click.echo(note, err=True)
     for item in report["broken"]:
         click.echo(f"{item['name']}: {item['reason']}", err=True)
-    if report["broken"]:
-        sys.exit(1)
+
+
+def _names(source: Any) -> str:
+    """sha256 of the photographs' names in their order."""
+    digest = hashlib.sha256()
+    for index in range(len(source)):
+        digest.update(source.name(index).encode(errors="surrogatepass") + b"\0")
+    return digest.hexdigest()
+
+
+def _compiled(network: Any, device: str) -> Any:
+    import torch
+
+    from ..inference.runtimes import compiled
+
+    def say(line: str) -> None:
+        if current().main:
+            click.echo(line, err=True)
+
+    return compiled(network, torch.device(device), torch.float32, say)
 
 
 def _lpips(net: str, trunk: Path | None, download: bool, device: Any) -> tuple[Any, str | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from .. import __version__
 from ..errors import UserError
 from ..signals import Terminated
 from .lines import tell
+from .processes import check_shared, prefix, tells
 
 # verb -> (module with a ``command``, line of help): --help must not import a verb, torch takes seconds
 COMMANDS = {
@@ -24,7 +26,9 @@ COMMANDS = {
     "palette": ("gan_colorize.cli.palette", "Draw palettes of five colours for words."),
     "ui": ("gan_colorize.cli.ui", "Colour by hand in the browser: an editor on this machine."),
     "train": ("gan_colorize.cli.train", "Train a model on a folder of colour photographs."),
+    "pack": ("gan_colorize.cli.pack", "Pack photographs into tar shards for training far away."),
     "evaluate": ("gan_colorize.cli.evaluate", "Measure a model on colour photographs."),
+    "benchmark": ("gan_colorize.cli.benchmark", "Compare colorizers on the same photographs."),
     "models": ("gan_colorize.cli.models", "List the networks with contract, size and source."),
     "export": ("gan_colorize.cli.export", "Write a model as an ONNX file."),
     "import": ("gan_colorize.cli.import_weights", "Make a model file of weights that others published."),
@@ -56,6 +60,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
+        check_shared(name)
         return importlib.import_module(COMMANDS[name][0]).command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -73,11 +78,26 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except UserError as error:
-            tell(f"Error: {error}", err=True)
+            if tells(error):
+                tell(f"Error: {prefix()}{error}", err=True)
+            _tell_launcher(error)
             ctx.exit(1)
+        except click.UsageError as error:
+            tells(error)
+            raise
         except KeyboardInterrupt as error:
-            click.echo("interrupted", err=True)
+            if not prefix():
+                click.echo("interrupted", err=True)
             ctx.exit(143 if isinstance(error, Terminated) else 130)
+
+
+def _tell_launcher(error: UserError) -> None:
+    """torchrun ends a job with a table of what its processes left in this file, the first one on top."""
+    if "TORCHELASTIC_ERROR_FILE" in os.environ:
+        from torch.distributed.elastic.multiprocessing.errors import get_error_handler
+
+        # a new one: that which was raised would bring its traceback
+        get_error_handler().record_exception(UserError(str(error)))
 
 
 @click.group(cls=LazyGroup)

@@ -1,4 +1,4 @@
-"""The folder that --output names."""
+"""What several verbs check of their options: the folder that --output names, --download."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..files import check_writable
+from ..offline import check_online
 
 
 def make_output(folder: Path) -> None:
@@ -21,3 +22,9 @@ def make_output(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except (UserError, OSError) as error:
         raise UserError(f"--output {folder}: {error}") from error
+
+
+def check_download(asked: bool) -> None:
+    """Raise a UserError when --download was given although the network is forbidden."""
+    if asked:
+        check_online("--download")

@@ -11,20 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..distributed import PeerLost, current, from_main, launched
 from ..errors import UserError
-from ..files import check_writable, file_hash, journalled
+from ..files import check_writable, file_hash
 from .lines import tell
 from .main import ARGUMENTS, termination_interrupts
 from .progress import Progress
 from .quiet import libraries_kept_quiet
+from .run_task import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from ..inference.batch import FileResult
     from ..inference.plan import Plan
     from ..inference.report import RunReport
-    from ..signals import Stop
 
 FORMATS = ("jpg", "png", "webp", "tiff", "avif")
 
@@ -89,12 +87,12 @@ def _apply(options: tuple[Callable, ...], command: Callable) -> Callable:
 
 def check_existing(overwrite: bool, skip_existing: bool, resume: bool = False) -> str:
     """What to do about results that are there: "fail", "skip", "overwrite", "resume", or, with what has
-    changed since made again, "resume overwrite"."""
+    changed since made again, "resume overwrite". A job that torchrun started anew goes on."""
     if overwrite and skip_existing:
         raise click.UsageError("--overwrite and --skip-existing exclude each other")
     if resume and skip_existing:
         raise click.UsageError("--resume and --skip-existing exclude each other: --resume skips what is done")
-    if resume:
+    if resume or (launched().restarts and not skip_existing):
         return "resume overwrite" if overwrite else "resume"
     return "overwrite" if overwrite else "skip" if skip_existing else "fail"
 
@@ -159,43 +157,29 @@ def plan_files(
     return plan, report
 
 
-def run_files(plan: Plan, report: RunReport, work: Callable[[Progress], None]) -> None:
-    """Let ``work`` do the plan's jobs, report, summarise; ends the command with 1 unless all went well."""
-    _resume(plan, report)
+def run_files(prepare: Callable[[], tuple[Plan, RunReport]], work: Callable[[Task], None]) -> None:
+    """Plan, let ``work`` do it, report, summarise; ends the command with 1 unless all went well.
+
+    Of a job of several processes the main one plans and reports, and all of them work.
+    """
+    planned: list[tuple[Plan, RunReport]] = []
+
+    def begin() -> Task:
+        plan, report = prepare()
+        planned.append((plan, report))
+        _resume(plan, report)
+        return Task(plan.jobs, report.run_id)
+
+    task = from_main(begin)
     with termination_interrupts():
-        well = _run(plan, report, work)
+        if not planned:
+            if task.jobs:
+                with libraries_kept_quiet():
+                    work(task)
+            return
+        well = _run(*planned[0], work)
     if not well:
         click.get_current_context().exit(1)
-
-
-def take_results(results: Iterable[FileResult], report: RunReport, progress: Progress, stop: Stop) -> None:
-    """Report files as they are finished; raises what a signal stands for once that is done.
-
-    A manifest that cannot be written stops the run as a full disk does: the others are "not tried".
-    """
-    broken = False
-    for result in results:
-        problems = [result.error] if result.error else []
-        try:
-            report.add(result)
-        except UserError as error:
-            if not broken:
-                problems.append(f"{error}; stopped")
-            broken = True
-            stop.set()
-        for line in problems:
-            progress.say(f"Error: {line}")
-        width, height = result.size or (0, 0)
-        progress.step(
-            megapixels=width * height / 1e6,
-            work=report.source_bytes(result.source),
-            failed=result.error is not None,
-        )
-    if broken:
-        report.failed_to_write = True
-        report.add_missing()
-    if stop.number is not None or not broken:
-        stop.raise_if_set()
 
 
 def _resume(plan: Plan, report: RunReport) -> None:
@@ -217,7 +201,7 @@ def _resume(plan: Plan, report: RunReport) -> None:
     )
 
 
-def _run(plan: Plan, report: RunReport, work: Callable[[Progress], None]) -> bool:
+def _run(plan: Plan, report: RunReport, work: Callable[[Task], None]) -> bool:
     # a file's size stands for its megapixels, which are not known before it is opened
     progress = Progress(len(plan.jobs), work=report.expect(plan.jobs))
     for source, line in plan.failures:
@@ -225,20 +209,20 @@ def _run(plan: Plan, report: RunReport, work: Callable[[Progress], None]) -> boo
         progress.say(f"Error: {line}")
     for source in plan.skipped:
         report.skipped(source)
-    finished = written = interrupted = False
+    finished = written = interrupted = lost = False
     try:
         if plan.jobs:
-            with journalled(report.run_id, report.place), libraries_kept_quiet():
-                work(progress)
+            with libraries_kept_quiet():
+                work(Task(plan.jobs, report.run_id, report, progress))
         finished = True
-    except KeyboardInterrupt:
-        interrupted = report.manifest is not None
+    except (KeyboardInterrupt, PeerLost) as error:
+        interrupted, lost = report.manifest is not None, isinstance(error, PeerLost)
         raise
     finally:
         progress.clear()
         # a run that was refused, by its inputs or its model, leaves no trace
         if report.model or (finished and plan.skipped):
-            written = _write(report, interrupted=not finished)
+            written = _write(report, interrupted=not finished, lost=lost)
         report.close()
         if interrupted:
             tell(f"to go on: {_command_to_resume()}")
@@ -256,14 +240,16 @@ def _run(plan: Plan, report: RunReport, work: Callable[[Progress], None]) -> boo
 def _command_to_resume() -> str:
     verb, *arguments = click.get_current_context().meta[ARGUMENTS]
     kept = [one for one in arguments if one not in ("--resume", "--skip-existing")]
-    words = ["gan-colorize", verb, "--resume", *kept]  # before a "--" that may be among them
+    alone = current().world == 1
+    program = ["gan-colorize"] if alone else ["torchrun", "...", "-m", "gan_colorize"]
+    words = [*program, verb, "--resume", *kept]  # before a "--" that may be among them
     return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
 
-def _write(report: RunReport, interrupted: bool) -> bool:
+def _write(report: RunReport, interrupted: bool, lost: bool) -> bool:
     """Write the report; where that fails it is one more line, for the summary is still to come."""
     try:
-        report.write(interrupted)
+        report.write(interrupted, lost)
     except UserError as error:
         tell(f"Error: {error}", err=True)
         return False

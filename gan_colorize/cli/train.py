@@ -6,12 +6,21 @@ import os
 import shlex
 import subprocess
 import sys
+import tempfile
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..data.urls import path_or_url
+from ..distributed import gather, launched
 from .main import termination_interrupts
 from .output import make_output
+from .processes import joined
+
+if TYPE_CHECKING:
+    from ..config import Config
 
 
 @click.command()
@@ -25,14 +34,16 @@ from .output import make_output
 @click.option(
     "--data",
     "data_paths",
-    type=click.Path(path_type=Path),
+    type=path_or_url,
+    metavar="PATH|URL",
     multiple=True,
-    help="Photographs: a folder, .tar shards, or a .txt list. Repeat to join several.",
+    help="Photographs: a folder, .tar shards (https://, s3://, gs:// too), or a .txt list. Repeat to join.",
 )
 @click.option(
     "--validation",
     "validation_paths",
-    type=click.Path(path_type=Path),
+    type=path_or_url,
+    metavar="PATH|URL",
     multiple=True,
     help="Photographs to validate on. Without it some of --data are held out.",
 )
@@ -46,8 +57,8 @@ from .output import make_output
 @click.option("--dry-run", is_flag=True, help="Print the resolved config and stop.")
 def command(
     config_paths: tuple[Path, ...],
-    data_paths: tuple[Path, ...],
-    validation_paths: tuple[Path, ...],
+    data_paths: tuple[Path | str, ...],
+    validation_paths: tuple[Path | str, ...],
     output: Path | None,
     resume: bool,
     init: Path | None,
@@ -56,20 +67,15 @@ def command(
     dry_run: bool,
 ) -> None:
     """Train the adversarial colorizer on a folder of colour photographs."""
-    from ..config import config_yaml, load_config
+    from ..config import config_yaml
+    from ..config_checks import check_processes
     from ..devices import choose_device
-    from ..training.task import check_run, task_preparation
+    from ..distributed import from_main, in_turns
+    from ..training.run_folder import own_folder
+    from ..training.task import check_run
 
-    continuing = resume and output is not None and (output / "last" / "state.pt").is_file()
-    saved = (output / "config.yaml",) if continuing else ()
-    config = load_config(config_paths or saved, overrides)
-    if saved:
-        # Schedules may change under way; the networks are what the state was saved of.
-        before = load_config(saved)
-        config.model, config.discriminator = before.model, before.discriminator
-    elif init is not None:
-        _adopt_architecture(config, init)
     if dry_run:
+        config, _ = _settle(config_paths, output, resume, init, overrides)
         _warn(check_run(config, choose_device(device), init))
         click.echo(config_yaml(config), nl=False)
         return
@@ -77,19 +83,71 @@ def command(
         raise click.UsageError("--data is missing: name a folder of colour photographs")
     if output is None:
         raise click.UsageError("--output is missing: name a folder for the run")
-    chosen = choose_device(device)
-    warnings = check_run(config, chosen, None if continuing else init, begins=not continuing)
-    _check_output(output, resume, continuing)
-    _warn([] if continuing else warnings)
+    with joined(device) as (group, chosen), ExitStack() as stack:
+        # One process looks at the folder for all; those that torchrun starts anew go on where they were.
+        resume = resume or group.restarts > 0
+        config, continuing = from_main(lambda: _settle(config_paths, output, resume, init, overrides))
+        start = None if continuing else init
+        warnings = in_turns(lambda first: check_run(config, chosen, start, begins=not continuing))
+        check_processes(config, group.world)
 
-    from ..training.loop import train
+        def own() -> None:
+            make_output(output)
+            stack.enter_context(own_folder(output))
+            _check_output(output, resume, continuing)
+            _warn([] if continuing else warnings)
+
+        from_main(own)
+
+        from ..training.loop import train
+
+        with termination_interrupts():  # the scan's processes are to end with it, and the lock on the folder
+            data = in_turns(lambda first: _prepare(config, data_paths, validation_paths, output, first))
+            _check_same(data.fingerprint)
+            finished = train(config, data, output, chosen, continuing, start)
+        if not finished and group.main:
+            _say(f"resume with: {_resume_command(group.world)}")
+
+
+def _settle(
+    paths: tuple[Path, ...], output: Path | None, resume: bool, init: Path | None, overrides: tuple[str, ...]
+) -> tuple[Config, bool]:
+    """The config of the run, and whether it continues one."""
+    from ..config import load_config
+    from ..training.run_folder import has_state
+
+    continuing = resume and output is not None and has_state(output)
+    saved = (output / "config.yaml",) if continuing else ()
+    config = load_config(paths or saved, overrides)
+    if saved:
+        # Schedules may change under way; the networks are what the state was saved of.
+        before = load_config(saved)
+        config.model, config.discriminator = before.model, before.discriminator
+    elif init is not None:
+        _adopt_architecture(config, init)
+    return config, continuing
+
+
+def _prepare(
+    config: Config, data: tuple[Path, ...], validation: tuple[Path, ...], output: Path, first: bool
+) -> Any:
+    """The task's data. Who is not the first on a machine finds the scan on the disk and says nothing."""
+    from ..training.task import task_preparation
 
     prepare = task_preparation(config.task)
-    with termination_interrupts():  # the scan's processes are to end with it
-        data = prepare(config, list(data_paths), list(validation_paths), output, _say, _scan_progress)
-    finished = train(config, data, output, chosen, continuing, None if continuing else init)
-    if not finished:
-        _say(f"resume with: {_resume_command()}")
+    if first and launched().main:
+        return prepare(config, list(data), list(validation), output, _say, _scan_progress)
+    with tempfile.TemporaryDirectory() as scratch:  # for the lists that the main process writes
+        quiet = (lambda message: None), (lambda done, total: None)
+        return prepare(config, list(data), list(validation), Path(scratch), *quiet)
+
+
+def _check_same(fingerprint: str) -> None:
+    """Raise a UserError when the processes have found different training data."""
+    from ..errors import UserError
+
+    if len(set(gather(fingerprint))) > 1:
+        raise UserError("--data: the processes see different files there; every machine needs the same ones")
 
 
 def _adopt_architecture(config: object, init: Path) -> None:
@@ -125,8 +183,11 @@ _BEGUN = {"skipped.txt", "config.yaml", "stats.jsonl", "train.log", "curves.png"
 
 def _check_output(output: Path, resume: bool, continuing: bool) -> None:
     from ..errors import UserError
+    from ..training.run_folder import LOCK
 
-    there = {path.name for path in output.iterdir()} if output.is_dir() else set()
+    # A disk that was full at the first file leaves a folder without any.
+    there = {path.name for path in output.iterdir() if not (path.is_dir() and not any(path.iterdir()))}
+    there -= {LOCK}
     # A run that found nothing to learn from leaves only its list.
     if not resume and there - {"skipped.txt"}:
         raise UserError(f"--output {output}: not empty; add --resume to continue it or name another folder")
@@ -135,11 +196,12 @@ def _check_output(output: Path, resume: bool, continuing: bool) -> None:
             f"--output {output}: holds {min(there - _BEGUN)} but no training state (last/state.pt) to go on "
             "from; name another folder, and --init for its weights"
         )
-    make_output(output)
 
 
-def _resume_command() -> str:
+def _resume_command(processes: int) -> str:
     arguments = sys.argv[1:] if "--resume" in sys.argv else [*sys.argv[1:], "--resume"]
+    if processes > 1:
+        return "the same torchrun command" + ("" if "--resume" in sys.argv else " and --resume")
     # cmd.exe knows no single quotes.
     return f"gan-colorize {subprocess.list2cmdline(arguments) if os.name == 'nt' else shlex.join(arguments)}"
 

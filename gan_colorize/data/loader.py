@@ -6,8 +6,10 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,39 +17,63 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ..errors import UserError
+from ..files import add_line_once
 from .folder import ImageSource
 from .image_io import read_rgb8
+from .order import Order
+from .remote import ShardGone
 from .scan import Scan
+from .sharded import Follower, make_order
 from .transforms import centre_crop, random_crop
 
 _log = logging.getLogger(__name__)
 
-# First words of the random seeds, so that no two uses of (seed, number) share a sequence.
-_ORDER, _AUGMENT, _SPLIT = 1, 2, 3
+# First words of the random seeds, so that no two uses of (seed, number) share a sequence (1: the order).
+_AUGMENT, _SPLIT = 2, 3
 
 
 @dataclass(frozen=True)
 class RawBatch:
-    """rgb: (N, 3, S, S) uint8; position: images drawn since training began, this batch included, which is
-    where a stream that continues after this batch starts."""
+    """This process's part of a batch.
+
+    rgb: (N, 3, S, S) uint8; numbers: (N,) int64, which images of the stream they are; position: images drawn
+    since training began, the whole batch included, which is where a stream that continues starts.
+    """
 
     rgb: Tensor
+    numbers: Tensor
     position: int
 
     def pin_memory(self) -> RawBatch:
         """Called by the DataLoader when a GPU waits for the pixels."""
-        return RawBatch(self.rgb.pin_memory(), self.position)
+        return RawBatch(self.rgb.pin_memory(), self.numbers, self.position)
+
+
+class Failure(NamedTuple):
+    """An image or a shard that cannot be read, and why."""
+
+    name: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        """Both, on one line."""
+        return self.reason if self.name in self.reason else f"{self.name}: {self.reason}"
 
 
 class TrainingStream:
-    """Endless random crops. Image number p since the start of training is number p mod n of the shuffle of
-    epoch p div n, cropped with a generator of its own: neither workers nor a restart change what comes.
+    """Endless random crops. Which image number p since the start of training is decides an
+    :class:`~gan_colorize.data.order.Order`, and it is cropped with a generator of its own: neither workers
+    nor a restart change what comes.
 
     Args:
         source: the images.
         scan: what is usable of them, and the pixel cache if there is one.
         indices: which images of the source to train on, as from :func:`validation_split`; default all kept.
-        batch_size, crop_size: images a batch, pixels a side.
+        lanes: see :class:`~gan_colorize.data.order.WindowedOrder`, the order of shards that are fetched.
+        report: a file to which a line is added for each image or shard that cannot be read.
+        batch_size, crop_size: images a batch, all processes together; pixels a side.
+        rank, world: this process gets images rank, rank + world, rank + 2 world ... of every batch.
         min_scale: see :func:`~gan_colorize.data.transforms.random_crop`.
         seed: of order and augmentation, 0 or more.
         position: images drawn before; 0 at the start, ``RawBatch.position`` of the last batch to resume.
@@ -69,11 +95,17 @@ class TrainingStream:
         workers: int = 0,
         indices: np.ndarray | None = None,
         prepare: Callable[[RawBatch], Any] | None = None,
+        rank: int = 0,
+        world: int = 1,
+        lanes: int = 1,
+        report: Path | None = None,
     ) -> None:
         indices = scan.kept if indices is None else np.asarray(indices, dtype=np.int64)
         if len(indices) == 0:
             raise UserError("there is no image left to train on")
-        pictures = _Batches(source, scan, indices, batch_size, crop_size, min_scale, seed, prepare)
+        rows = np.arange(rank, batch_size, world)
+        order = make_order(source, indices, seed, lanes)
+        pictures = _Batches(source, scan, order, batch_size, rows, crop_size, min_scale, seed, prepare)
         self._loader = DataLoader(
             pictures,
             batch_size=None,  # a worker makes whole batches: one message each
@@ -85,26 +117,41 @@ class TrainingStream:
             worker_init_fn=_be_a_good_neighbour,
         )
         self._reported: set[str] = set()
+        self._report = report
 
     def __iter__(self) -> Iterator[Any]:
         for batch, failures in self._batches():
             for failure in failures:
-                if failure not in self._reported:
-                    self._reported.add(failure)
-                    _log.warning("%s; the next image takes its place", failure)
+                if failure.name not in self._reported:
+                    self._reported.add(failure.name)
+                    _log.warning("%s; the next image takes its place", failure.message)
+                    if self._report is not None:
+                        add_line_once(self._report, f"{failure.name}\t{failure.reason}")
             if batch is None:  # told here: a worker's own exception arrives as a page of traceback
-                raise UserError(f"no image can be read any more; the last: {failures[-1]}")
+                raise UserError(f"no image can be read any more; the last: {failures[-1].message}")
             yield batch
 
-    def _batches(self) -> Iterator[tuple[Any, list[str]]]:
-        try:
+    def _batches(self) -> Iterator[tuple[Any, list[Failure]]]:
+        with dead_workers_told():
             yield from self._loader
-        except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
-                raise
-            raise UserError(
-                "a data worker died (out of memory?); lower data.workers and go on with --resume"
-            ) from error
+
+
+@contextmanager
+def dead_workers_told() -> Iterator[None]:
+    """Around whatever goes on while workers live: torch raises the death of one as a signal's exception, in
+    the midst of what the main thread does at that moment.
+
+    Raises:
+        UserError: a worker was killed.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise UserError(
+            "a data worker died (out of memory?); lower data.workers and go on with --resume"
+        ) from error
 
 
 def _be_a_good_neighbour(worker: int) -> None:
@@ -139,57 +186,55 @@ class _Batches(Dataset):
         self,
         source: ImageSource,
         scan: Scan,
-        indices: np.ndarray,
+        order: Order,
         batch_size: int,
+        rows: np.ndarray,
         crop_size: int,
         min_scale: float,
         seed: int,
         prepare: Callable[[RawBatch], Any] | None,
     ) -> None:
         self._prepare = prepare
-        self._source, self._cache, self._indices = source, scan.cache, indices
+        self._source, self._cache, self._order = source, scan.cache, order
+        self._follower = Follower(source, order)
         self._short_side = scan.short_side
-        self._batch_size, self._crop_size, self._min_scale, self._seed = (
-            batch_size,
-            crop_size,
-            min_scale,
-            seed,
-        )
-        self._epoch, self._order = -1, indices
+        self._batch_size, self._rows = batch_size, rows
+        self._crop_size, self._min_scale, self._seed = crop_size, min_scale, seed
 
-    def __getitem__(self, position: int) -> tuple[Any, list[str]]:
-        failures: list[str] = []
+    def __getitem__(self, position: int) -> tuple[Any, list[Failure]]:
+        failures: list[Failure] = []
         size = self._crop_size
-        batch = np.empty((self._batch_size, 3, size, size), np.uint8)
-        for row in range(self._batch_size):
-            rgb8 = self._picture(position + row, failures)
+        numbers = position + self._rows
+        batch = np.empty((len(numbers), 3, size, size), np.uint8)
+        for number in numbers.tolist():
+            self._follower.at(number)
+        for row, number in enumerate(numbers.tolist()):
+            rgb8 = self._picture(number, failures)
             if rgb8 is None:
                 return None, failures
-            rng = np.random.default_rng((self._seed, _AUGMENT, position + row))
+            rng = np.random.default_rng((self._seed, _AUGMENT, number))
             batch[row] = random_crop(rgb8, size, self._min_scale, rng).transpose(2, 0, 1)
-        batch = RawBatch(torch.from_numpy(batch), position + self._batch_size)
+        batch = RawBatch(torch.from_numpy(batch), torch.from_numpy(numbers), position + self._batch_size)
         return batch if self._prepare is None else self._prepare(batch), failures
 
-    def _picture(self, number: int, failures: list[str]) -> np.ndarray | None:
+    def _picture(self, number: int, failures: list[Failure]) -> np.ndarray | None:
         """Image ``number`` of the stream, or the next one that can be read; None when none can."""
-        for attempt in range(number, number + len(self._indices)):
-            index = self._index(attempt)
+        step = self._order.lanes  # the next one of the same shards
+        for attempt in range(number, number + step * len(self._order), step):
+            index = self._order(attempt)
             try:
                 if self._cache is not None:
                     return self._cache.read(index)
                 # The pixels that the cache would hold: with or without it the stream is the same.
                 return read_rgb8(self._source.read(index), short_side=self._short_side)
+            except ShardGone as error:  # told once, not for each of its images
+                if not failures or failures[-1].name != error.shard:
+                    failures.append(Failure(error.shard, error.reason))
+                if error.hopeless:
+                    return None
             except UserError as error:
-                name = self._source.name(index)
-                failures.append(str(error) if name in str(error) else f"{name}: {error}")
+                failures.append(Failure(self._source.name(index), str(error)))
         return None
-
-    def _index(self, number: int) -> int:
-        epoch, place = divmod(number, len(self._indices))
-        if epoch != self._epoch:
-            rng = np.random.default_rng((self._seed, _ORDER, epoch))
-            self._epoch, self._order = epoch, rng.permutation(self._indices)
-        return int(self._order[place])
 
 
 def validation_split(scan: Scan, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

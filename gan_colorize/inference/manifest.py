@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..locks import lock
 from .history import History
-from .lock import lock
 
 # By the verb that writes it.
 MANIFEST_NAMES = {"colorize": "colorize-manifest.jsonl", "denoise": "denoise-manifest.jsonl"}

@@ -200,8 +200,11 @@ class RunReport:
         """Wall time since the report was begun."""
         return time.monotonic() - self._clock
 
-    def write(self, interrupted: bool = False) -> None:
+    def write(self, interrupted: bool = False, lost: bool = False) -> None:
         """Write the JSON; files are listed by name, and paths of results start at the report's folder.
+
+        lost: a process of the run was killed. In the manifest the run then has no end, so that the next one
+        removes the temporary files that may have been left.
 
         Raises:
             UserError: the report cannot be written.
@@ -216,7 +219,7 @@ class RunReport:
             "counts": self.counts(),
             "files": sorted(self._all(), key=lambda entry: (entry["input"], entry["time"])),
         }
-        if self._begun:
+        if self._begun and not lost:
             with suppress(UserError):  # where it does not fit, the report does not either, and says so
                 end = {"event": "end", "run": self.run_id, "interrupted": interrupted}
                 self.manifest.add(end | {"counts": content["counts"], "seconds": content["seconds"]})

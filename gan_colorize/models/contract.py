@@ -38,7 +38,7 @@ class Conditions:
         """The same wishes for a batch that is repeated as a whole."""
         return self._map(lambda tensor: tensor.repeat(times, *[1] * (tensor.ndim - 1)))
 
-    def rows(self, indices: list[int]) -> Conditions:
+    def rows(self, indices: list[int] | slice) -> Conditions:
         """The wishes of these pictures of the batch."""
         return self._map(lambda tensor: tensor[indices])
 

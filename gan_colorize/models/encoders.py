@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import http.client
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from ..downloads import fetch, torchvision_file
 from ..errors import UserError, one_line
 from . import efficientnet_lite
 from .blocks import ResidualBlock, conv_norm
@@ -118,7 +118,8 @@ def _with_fast_backward(features: nn.Sequential) -> nn.Sequential:
 
 
 def torchvision_classifier(name: str) -> nn.Module:
-    """A classifier of torchvision with its first ImageNet weights, from torch's cache or downloaded.
+    """A classifier of torchvision with its first ImageNet weights, from torch's cache or downloaded (see
+    :mod:`gan_colorize.downloads`).
 
     Raises:
         UserError: they are neither there nor to be had, or damaged; the line names the file.
@@ -129,20 +130,21 @@ def torchvision_classifier(name: str) -> nn.Module:
     with torch.device("meta"):  # no time for random numbers that are thrown away
         model = torchvision.models.get_model(name, weights=None)
     cached = Path(torch.hub.get_dir(), "checkpoints", weights.url.rpartition("/")[2])
+    if not cached.is_file():
+        try:
+            fetch(torchvision_file(weights.url), cached)
+        except UserError as error:
+            raise UserError(
+                f"model.pretrained_encoder: torchvision's weights for {name} ({cached.name}) are neither "
+                f"cached (TORCH_HOME) nor downloadable ({error}); set model.pretrained_encoder=false"
+            ) from error
     try:
         # Not by get_model: it would unpickle, and run, whatever a file of that name holds.
-        state = weights.get_state_dict(check_hash=True, weights_only=True)
-        model.load_state_dict(state, assign=True)
-    except (*efficientnet_lite.UNREADABLE, http.client.HTTPException) as error:
-        why = one_line(error)[:200]
-        if cached.is_file():
-            raise UserError(
-                f"model.pretrained_encoder: {cached} holds no weights of {name} or is damaged ({why}); "
-                "delete it, or set TORCH_HOME to another cache"
-            ) from error
+        model.load_state_dict(torch.load(cached, map_location="cpu", weights_only=True), assign=True)
+    except efficientnet_lite.UNREADABLE as error:
         raise UserError(
-            f"model.pretrained_encoder: torchvision's weights for {name} ({cached.name}) are neither cached "
-            f"(TORCH_HOME) nor downloadable ({why}); set model.pretrained_encoder=false"
+            f"model.pretrained_encoder: {cached} holds no weights of {name} or is damaged "
+            f"({one_line(error)[:200]}); delete it, or set TORCH_HOME to another cache"
         ) from error
     return model
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..color.fast import rgb8_to_lab
+from ..color.palette import COLOURS
 from ..color.targets import area_pool
 from ..color.yuv import rgb_to_uv
 from ..config import Data
+from ..data.chance import Chance
 from ..data.hints import global_statistics, simulate_hints
 from ..data.loader import RawBatch
 from ..data.palettes import picture_palettes, simulate_palettes
@@ -38,9 +39,20 @@ class Batch:
     uv: Tensor | None = None
     position: int = 0
 
+    def split(self, piece: int) -> list[Batch]:
+        """The same in parts of ``piece`` pictures, which must divide N; 0: in one."""
+        if piece in (0, len(self.lightness)):
+            return [self]
+        return [self._rows(slice(at, at + piece)) for at in range(0, len(self.lightness), piece)]
+
+    def _rows(self, rows: slice) -> Batch:
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        parts = {name: value[rows] for name, value in given.items() if isinstance(value, Tensor)}
+        return replace(self, **parts, conditions=self.conditions.rows(rows))
+
 
 class BatchMaker:
-    """Builds a Batch; a pure function of the pixels, the run's seed and the position."""
+    """Builds a Batch; of every image a pure function of its pixels, its number and the run's seed."""
 
     def __init__(
         self, contract: Contract, encoder: nn.Module, class_weights: Tensor, data: Data, seed: int
@@ -48,20 +60,21 @@ class BatchMaker:
         self.contract, self.encoder, self.class_weights = contract, encoder, class_weights
         self.data, self.seed = data, seed
 
-    def training(self, rgb: Tensor, position: int) -> Batch:
-        """rgb (N, 3, S, S) uint8 on the training device; simulates grey photographs, hints, statistics."""
-        generator = batch_generator(self.seed, position)
+    def training(self, rgb: Tensor, numbers: Tensor, position: int) -> Batch:
+        """rgb (N, 3, S, S) uint8 on the training device, with the numbers of these images in the stream;
+        simulates grey photographs, hints, statistics."""
+        chance = Chance(self.seed, numbers)
         lab = rgb8_to_lab(rgb)
         ab = lab[:, 1:]
-        lightness = simulate_grey_lightness(rgb, generator, self.data.grey_simulation, lab)
+        lightness = simulate_grey_lightness(rgb, chance, self.data.grey_simulation, lab)
         wishes = {}
         if "hints" in self.contract.takes:
-            wishes["hints"], wishes["mask"] = simulate_hints(ab, generator, self.data.hints)
+            wishes["hints"], wishes["mask"] = simulate_hints(ab, chance, self.data.hints)
         if {"histogram", "saturation"} & self.contract.takes:
-            histogram, saturation = global_statistics(rgb, ab, generator, self.data.statistics)
+            histogram, saturation = global_statistics(rgb, ab, chance, self.data.statistics)
             wishes |= {"histogram": histogram, "saturation": saturation}
         if "palette" in self.contract.takes:
-            wishes["palette"] = simulate_palettes(lab, generator, self.data.palettes)
+            wishes["palette"] = simulate_palettes(lab, chance, self.data.palettes)
         return replace(self._finish(rgb, lightness, ab, Conditions(**wishes)), position=position)
 
     def validation(self, rgb: Tensor) -> Batch:
@@ -70,7 +83,9 @@ class BatchMaker:
         lab = rgb8_to_lab(rgb)
         palette = None
         if "palette" in self.contract.takes and self.data.palettes > 0.5:
-            palette = picture_palettes(lab, torch.Generator().manual_seed(self.seed))
+            generator = torch.Generator().manual_seed(self.seed)
+            draws = torch.rand(len(lab), COLOURS, generator=generator, dtype=torch.float64)
+            palette = picture_palettes(lab, draws)
         return self._finish(rgb, lab[:, :1], lab[:, 1:], Conditions(palette=palette))
 
     def _finish(self, rgb: Tensor, lightness: Tensor, full_ab: Tensor, conditions: Conditions) -> Batch:
@@ -83,18 +98,11 @@ class BatchMaker:
         return Batch(lightness, ab, indices, shares, weight, conditions, uv)
 
 
-def batch_generator(seed: int, position: int) -> torch.Generator:
-    """All chance that a batch has, on the CPU. Not torch's global generator: the position alone must decide,
-    or a resumed run would differ."""
-    state = np.random.SeedSequence((seed, position)).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(state) >> 1)
-
-
 class Prepare:
     """Makes batches where the pixels are cheapest to work on: on a CPU in the process that decoded them,
     otherwise (``device`` is not a CPU) on the accelerator, when the training loop asks.
 
-    maker: has ``training(rgb, position)``, which follows from pixels, seed and position alone.
+    maker: has ``training(rgb, numbers, position)``, which follows from these and the seed alone.
     """
 
     def __init__(self, maker: Any, device: torch.device) -> None:
@@ -109,4 +117,4 @@ class Prepare:
         return self(batch) if isinstance(batch, RawBatch) else batch
 
     def __call__(self, raw: RawBatch) -> Any:
-        return self.maker.training(raw.rgb.to(self.device, non_blocking=True), raw.position)
+        return self.maker.training(raw.rgb.to(self.device, non_blocking=True), raw.numbers, raw.position)

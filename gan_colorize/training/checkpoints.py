@@ -7,11 +7,13 @@ from pathlib import Path
 from torch import nn
 
 from ..config import Config
+from ..distributed import from_main
 from ..errors import UserError
 from ..evaluation.quick import measures_lpips
 from ..zoo.checkpoint import load_model, save_model
 from .curves import draw_curves
 from .optim import Precision
+from .run_folder import LAST, STATE
 from .runlog import RunLog
 from .state import RunState
 from .task import Validator
@@ -44,33 +46,39 @@ class Keeper:
         )
         shown = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
         self.log.say(f"{self.log.pace(progress.images)}  {shown}")
-        self.validator.save_grid(pictures, self.folder / "samples" / f"{progress.images:09d}.jpg")
+        sheet = self.folder / "samples" / f"{progress.images:09d}.jpg"
+        from_main(lambda: self.validator.save_grid(pictures, sheet))
         best_by = self.config.run.best_by
         score = metrics[best_by] * (-1.0 if best_by == "psnr" else 1.0)
         # Each phase has its own best: losses before and after the discriminator joins are not comparable.
         # Written this way round, a score that is not a number never counts as better.
         if progress.best is None or progress.best_phase != phase or score < progress.best:
             progress.best, progress.best_phase = score, phase
-            self._save_model(self.folder / "best" / "model.safetensors")
+            from_main(lambda: self._save_model(self.folder / "best" / "model.safetensors"))
+
+    def begin(self) -> None:
+        """A state of before the first step: whatever happens from here on, there is one to resume."""
+        self.state.save(self.folder / LAST / STATE)
 
     def save(self) -> None:
         """The last state and weights, and the curves so far."""
-        self._save_model(self.folder / "last" / "model.safetensors")
-        self.state.save(self.folder / "last" / "state.pt")
+        self.log.check_folder()
+        self._save_model(self.folder / LAST / "model.safetensors")
+        self.state.save(self.folder / LAST / STATE)
         draw_curves(self.log.read(), self.folder / "curves.png")
 
     def finish(self) -> Path:
         """Write RUN/model.safetensors: the best of the last phase that was validated, with the decode
         temperature that suits it best on the held-out pictures unless the config names one."""
         best = self.folder / "best" / "model.safetensors"
-        source = best if best.exists() else self.folder / "last" / "model.safetensors"
-        model = load_model(source)
+        source = best if best.exists() else self.folder / LAST / "model.safetensors"
+        model = from_main(lambda: load_model(source))
         metadata = {key: value for key, value in model.metadata.items() if key not in OWN_KEYS}
         if not self.config.run.temperature and model.contract.returns == "distribution":
             model.to(self.precision.device)
             metadata["temperature"] = self._best_temperature(model)
         final = self.folder / "model.safetensors"
-        save_model(final, model, metadata)
+        from_main(lambda: save_model(final, model, metadata))
         return final
 
     def _best_temperature(self, model: nn.Module) -> float:

@@ -45,7 +45,16 @@ class ColorizeTask(PhotographTask):
         for phase, loss in zip(config.phases, losses, strict=True):
             _check_terms(phase, loss, self.networks.generator)
         perceptual = PerceptualLoss().to(device) if any(loss.lpips for loss in losses) else None
-        self.step = GanStep(self.networks, losses[0], precision, config.optimizer.clip_gradient, perceptual)
+        settings = config.optimizer
+        self.step = GanStep(
+            self.networks,
+            losses[0],
+            precision,
+            settings.clip_gradient,
+            perceptual,
+            settings.micro_batch,
+            config.run.compile,
+        )
         maker = _batch_maker(config, data, self.networks.generator, device)
         self.prepare_batch = Prepare(maker, device)
         temperature = config.run.temperature or config.loss.temperature

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from ..config import Config, Loss
+from ..data.chance import Chance
 from ..data.noise import LIGHTNESS_PER_LEVEL, luma8, noisy8, to_levels
+from ..distributed import from_main
 from ..evaluation.psnr import psnr
 from ..models.contract import Prediction
-from .batch import Prepare, batch_generator
+from .batch import Prepare
 from .gan_step import Networks, regression_terms
 from .optim import Precision, descend
+from .parallel import Parallel
 from .photographs import PhotographTask, TrainingData, phase_loss
 from .validate import save_sheet
 
@@ -31,9 +35,14 @@ class NoisyBatch:
     clean: Tensor
     position: int
 
+    def split(self, piece: int) -> list[NoisyBatch]:
+        """The same in parts of ``piece`` pictures; 0: in one."""
+        parts = zip(*(t.split(piece or len(t)) for t in (self.lightness, self.clean)), strict=True)
+        return [NoisyBatch(*part, self.position) for part in parts]
+
 
 class NoiseMaker:
-    """Builds a NoisyBatch; a pure function of the pixels, the run's seed and the position.
+    """Builds a NoisyBatch; of every picture a pure function of its pixels, its number and the run's seed.
 
     sigmas: lowest and highest, between which each picture's is drawn uniformly; in 8-bit levels.
     """
@@ -41,32 +50,47 @@ class NoiseMaker:
     def __init__(self, sigmas: tuple[float, float], seed: int) -> None:
         self.sigmas, self.seed = sigmas, seed
 
-    def training(self, rgb: Tensor, position: int) -> NoisyBatch:
-        """rgb (N, 3, S, S) uint8, on the training device."""
-        generator = batch_generator(self.seed, position)
+    def training(self, rgb: Tensor, numbers: Tensor, position: int) -> NoisyBatch:
+        """rgb (N, 3, S, S) uint8, on the training device, with the numbers of these images in the stream."""
+        chance = Chance(self.seed, numbers)
         low, high = self.sigmas
-        sigma = low + (high - low) * torch.rand(len(rgb), generator=generator)
+        sigma = low + (high - low) * chance.uniform()
         clean = luma8(rgb)
-        noisy = noisy8(clean, sigma, generator)
+        noisy = noisy8(clean, sigma, chance)
         return NoisyBatch(noisy * LIGHTNESS_PER_LEVEL, clean * LIGHTNESS_PER_LEVEL, position)
 
 
 class DenoiseStep:
     """One step of the generator; there is no discriminator in this task."""
 
-    def __init__(self, networks: Networks, loss: Loss, precision: Precision, clip: float) -> None:
+    def __init__(
+        self,
+        networks: Networks,
+        loss: Loss,
+        precision: Precision,
+        clip: float,
+        micro_batch: int = 0,
+        compiled: bool = False,
+    ) -> None:
         self.networks, self.loss, self.precision, self.clip = networks, loss, precision, clip
+        self.micro_batch = micro_batch
         self.scaler = precision.scaler()
+        self.generate = Parallel(networks.generator, compiled=compiled)
 
     def __call__(self, batch: NoisyBatch, train: str) -> dict[str, Tensor]:
         """One step -> terms, detached scalars. ``train`` is always "generator"."""
-        generator = self.networks.generator.train()
+        self.networks.generator.train()
+        losses = [partial(self._restore, piece) for piece in batch.split(self.micro_batch)]
+        optimizer = self.networks.generator_optimizer
+        terms, norm = descend(self.generate, optimizer, self.scaler, self.clip, losses)
+        return {**terms, "generator_gradient": norm}
+
+    def _restore(self, batch: NoisyBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted loss and its terms."""
         with self.precision.autocast():
-            prediction = generator(batch.lightness)
+            prediction = self.generate(batch.lightness)
         terms = restoration_terms(self.loss, prediction, batch.clean)
-        total = sum(getattr(self.loss, name) * value for name, value in terms.items())
-        norm = descend(total, generator, self.networks.generator_optimizer, self.scaler, self.clip)
-        return {name: value.detach() for name, value in terms.items()} | {"generator_gradient": norm}
+        return sum(getattr(self.loss, name) * value for name, value in terms.items()), terms
 
 
 class DenoiseValidator:
@@ -78,13 +102,16 @@ class DenoiseValidator:
         self.clean, self.loss = luma8(rgb), loss
         levels = {sigma: torch.full((len(rgb),), float(sigma)) for sigma in SIGMAS}
         self.noisy = {
-            sigma: noisy8(self.clean, each, torch.Generator().manual_seed(sigma))
-            for sigma, each in levels.items()
+            sigma: noisy8(self.clean, each, Chance(sigma, range(len(rgb)))) for sigma, each in levels.items()
         }
         self.baseline = {s: float(grey_psnr(self.clean, noisy).mean()) for s, noisy in self.noisy.items()}
 
-    @torch.no_grad()
     def __call__(self, model: nn.Module, precision: Precision) -> tuple[dict[str, float], dict[int, Tensor]]:
+        """As :meth:`measure`, by the main process for all."""
+        return from_main(lambda: self.measure(model, precision))
+
+    @torch.no_grad()
+    def measure(self, model: nn.Module, precision: Precision) -> tuple[dict[str, float], dict[int, Tensor]]:
         """Metrics, and the restored pictures (M, 1, S, S) uint8 by sigma.
 
         "loss", "psnr" and "noisy_psnr" (of what the network is given) are means over all sigmas; "psnr_25",
@@ -140,7 +167,15 @@ class DenoiseTask(PhotographTask):
     ) -> None:
         super().__init__(config, data, device, resume, init)
         loss = phase_loss(config, config.phases[0])
-        self.step = DenoiseStep(self.networks, loss, precision, config.optimizer.clip_gradient)
+        settings = config.optimizer
+        self.step = DenoiseStep(
+            self.networks,
+            loss,
+            precision,
+            settings.clip_gradient,
+            settings.micro_batch,
+            config.run.compile,
+        )
         self.prepare_batch = Prepare(NoiseMaker(tuple(config.data.noise), config.run.seed), device)
         self.validator = DenoiseValidator(data.validation, loss)
 

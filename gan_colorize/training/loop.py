@@ -9,14 +9,17 @@ from pathlib import Path
 import torch
 
 from ..config import Config, Phase, save_config
+from ..data.loader import dead_workers_told
 from ..devices import choose_dtype, keep_freed_memory
+from ..distributed import current, from_main, lost_peers_told, mean
 from ..errors import UserError
 from ..signals import stop_on_signals
 from .checkpoints import Keeper, check_best_by
 from .ema import Average
 from .guard import Guard
 from .optim import Precision, rate_factor
-from .runlog import RunLog
+from .run_folder import LAST, STATE
+from .runlog import open_log
 from .state import Progress, RunState
 from .task import begin_phase, create_task
 
@@ -26,9 +29,14 @@ def train(config: Config, data: object, folder: Path, device: str, resume: bool,
 
     data: what the ``prepare`` of ``config.task`` made (see :mod:`gan_colorize.training.task`).
 
+    One of several processes (:mod:`gan_colorize.distributed`) trains on its rows of every batch; all make the
+    same decisions, since they decide by numbers of all, and the main one writes.
+
     Raises:
         UserError: repeated non-finite losses, an unreadable state, a full disk.
+        PeerLost: another process is gone.
     """
+    group = current()
     torch.manual_seed(config.run.seed)
     place = torch.device(device)
     if place.type == "cpu":
@@ -38,20 +46,30 @@ def train(config: Config, data: object, folder: Path, device: str, resume: bool,
     players = task.networks
     average = Average(players.generator, config.optimizer.ema_images)
     state = RunState(players, average, task.step, task.fingerprint)
-    known_data = state.load(folder / "last" / "state.pt") if resume else True
+    known_data = state.load(folder / LAST / STATE) if resume else True
     check_best_by(config)
-    save_config(config, folder / "config.yaml")
+    from_main(lambda: save_config(config, folder / "config.yaml"))
     total = sum(phase.images for phase in config.phases)
     progress = state.progress
     state.remember()
 
-    with RunLog(folder, progress.images, total) as log, stop_on_signals() as stop:
+    with (
+        open_log(folder, progress.images, total) as log,
+        stop_on_signals() as stop,
+        dead_workers_told(),
+        lost_peers_told(),
+    ):
         guard = Guard(state, log, task.step.scaler)
         keeper = Keeper(config, folder, state, task.validator, precision, log)
         verb = "resuming" if resume else "training"
-        log.say(f"{verb} at {log.pace(progress.images)}; {device}, {precision.dtype}")
+        processes = f"; {group.world} processes" if group.world > 1 else ""
+        log.say(f"{verb} at {log.pace(progress.images)}; {device}, {precision.dtype}{processes}")
+        if state.notice:
+            log.say(state.notice)
         if not known_data:
             log.say("the data are not those of the saved run: its numbers will not go on exactly")
+        if not resume:
+            from_main(keeper.begin)
         for index, phase, first in _remaining_phases(config.phases, progress):
             last = first + phase.images
             name = f"phase {index + 1}/{len(config.phases)} {phase.train} {phase.crop_size} px"
@@ -66,11 +84,14 @@ def train(config: Config, data: object, folder: Path, device: str, resume: bool,
                 rate = progress.rate * factor
                 players.set_rates(config.optimizer, rate)
                 # What layers draw (stochastic depth) must follow from the position, or resuming would differ.
-                torch.manual_seed(config.run.seed * 1_000_003 + batch.position)
+                torch.manual_seed(config.run.seed * 1_000_003 + batch.position + (group.rank << 40))
                 terms = task.step(batch, phase.train)
                 before, progress.images = progress.images, batch.position
 
-                values = dict(zip(terms, torch.stack(list(terms.values())).tolist(), strict=True))
+                # A signal may come between two processes' looks at it: they stop at the same step.
+                told = next(iter(terms.values())).new_tensor(float(stop.is_set()))
+                *means, stopped = mean(torch.stack([*terms.values(), told])).tolist()
+                values = dict(zip(terms, means, strict=True))
                 if guard.passes(values, before):
                     _add(progress.sums, values)
                     if phase.train != "discriminator":
@@ -83,15 +104,15 @@ def train(config: Config, data: object, folder: Path, device: str, resume: bool,
                 }
                 log.progress(progress.images, name)
                 if due["log_every"] and progress.sums:
-                    means = {key: entry[0] / entry[1] for key, entry in progress.sums.items()}
+                    averages = {key: entry[0] / entry[1] for key, entry in progress.sums.items()}
                     progress.sums = {}
-                    log.record(images=progress.images, phase=index, rate=rate, **means)
+                    log.record(images=progress.images, phase=index, rate=rate, **averages)
                 if due["validate_every"] and phase.train != "discriminator":
                     keeper.validate(index)
-                if due["checkpoint_every"] or stop.is_set():
+                if due["checkpoint_every"] or stopped:
                     guard.checkpoint()
-                    keeper.save()
-                if stop.is_set():
+                    from_main(keeper.save)
+                if stopped:
                     log.say(f"stopped at {progress.images:,} images; the state is saved")
                     return False
                 if done:

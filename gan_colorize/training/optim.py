@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from ..config import Optimizer, Phase
+from .parallel import Parallel
 
 
 @dataclass(frozen=True)
@@ -70,17 +72,34 @@ def rate_factor(config: Optimizer, phase: Phase, images_in_phase: int, images: i
 
 
 def descend(
-    loss: Tensor,
-    module: nn.Module,
+    network: Parallel,
     optimizer: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
     clip: float,
-) -> Tensor:
-    """One step of the optimizer down ``loss`` -> norm of the module's gradient, which is clipped to that."""
+    losses: Iterable[Callable[[], tuple[Tensor, dict[str, Tensor]]]],
+) -> tuple[dict[str, Tensor], Tensor]:
+    """One step of the optimizer down the mean of losses, whose gradient is clipped.
+
+    Args:
+        network: whose parameters the optimizer has.
+        losses: each computes a loss, by calling ``network``, and its terms; one after the other, so that only
+            one graph is there at a time.
+
+    Returns:
+        The mean terms, detached, and the norm of the gradient before it was clipped.
+    """
     optimizer.zero_grad(set_to_none=True)
-    scaler.scale(loss).backward()
+    losses = list(losses)
+    means: dict[str, Tensor] = {}
+    for number, compute in enumerate(losses, 1):
+        with network.keeps_gradients() if number < len(losses) else nullcontext():
+            loss, terms = compute()
+            scaler.scale(loss / len(losses)).backward()
+        for name, value in terms.items():
+            share = value.detach() / len(losses)
+            means[name] = means[name] + share if name in means else share
     scaler.unscale_(optimizer)
-    gradients = [p.grad for p in module.parameters() if p.grad is not None]
+    gradients = [p.grad for p in network.module.parameters() if p.grad is not None]
     norm = nn.utils.get_total_norm(gradients)
     if norm > clip:  # else the pass over all gradients would multiply by 1
         excess = (norm + 1e-6) / clip
@@ -93,4 +112,4 @@ def descend(
         scaler.step(optimizer)
     scaler.update()
     optimizer.grad_scale = None
-    return norm
+    return means, norm

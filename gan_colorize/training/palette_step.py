@@ -14,6 +14,7 @@ from ..losses.adversarial import discriminator_loss, generator_loss
 from ..models.text2palette import Palettes, Words
 from .gan_step import Networks
 from .optim import Precision, descend
+from .parallel import Parallel
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class PaletteStep:
     def __init__(self, networks: Networks, loss: Loss, precision: Precision, clip: float) -> None:
         self.networks, self.loss, self.clip = networks, loss, clip
         self.scaler = Precision(precision.device, torch.float32).scaler()
+        self.generate = Parallel(networks.generator)
+        self.judge = None if networks.discriminator is None else Parallel(networks.discriminator)
 
     def __call__(self, batch: PaletteBatch, train: str) -> dict[str, Tensor]:
         """One step of what ``train`` names (generator, discriminator, both) -> terms, detached scalars."""
@@ -73,7 +76,8 @@ class PaletteStep:
             terms["adversarial"] = generator_loss(self.loss.adversarial_kind, scores).mean()
             discriminator.requires_grad_(True)
         total = sum(getattr(self.loss, name) * value for name, value in terms.items())
-        norm = descend(total, generator, self.networks.generator_optimizer, self.scaler, self.clip)
+        optimizer = self.networks.generator_optimizer
+        norm = self._descend(self.generate, optimizer, total)
         return {**terms, "generator_gradient": norm}
 
     def _discriminator(self, batch: PaletteBatch, guess: Palettes) -> dict[str, Tensor]:
@@ -82,13 +86,17 @@ class PaletteStep:
         real = discriminator(generator.normalise(batch.palettes)[:, None].expand_as(colours), text)
         fake = discriminator(colours, text)
         loss = discriminator_loss(self.loss.adversarial_kind, real, fake).mean()
-        norm = descend(loss, discriminator, self.networks.discriminator_optimizer, self.scaler, self.clip)
+        optimizer = self.networks.discriminator_optimizer
+        norm = self._descend(self.judge, optimizer, loss)
         return {
             "discriminator": loss,
             "discriminator_real": real.mean(),
             "discriminator_fake": fake.mean(),
             "discriminator_gradient": norm,
         }
+
+    def _descend(self, network: Parallel, optimizer: torch.optim.Optimizer, loss: Tensor) -> Tensor:
+        return descend(network, optimizer, self.scaler, self.clip, [lambda: (loss, {})])[1]
 
 
 def divergence(guess: Palettes, mask: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from ..data.folder import ImageSource
 from ..data.loader import RawBatch, TrainingStream
 from ..data.scan import Scan
 from ..devices import usable_cores
+from ..distributed import current
 from .task import Batch, Step, Validator, create_networks
 
 if TYPE_CHECKING:
@@ -25,13 +26,15 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class TrainingData:
     """source and scan of the pictures; which of them to learn from; held-out pictures (M, 3, S, S) uint8;
-    fingerprint: of pictures and split, to notice that they changed."""
+    fingerprint: of pictures and split, to notice that they changed; skipped: the file that lists what could
+    not be read."""
 
     source: ImageSource
     scan: Scan
     train_indices: np.ndarray
     validation: Tensor
     fingerprint: str
+    skipped: Path | None = None
 
 
 class PhotographTask:
@@ -61,11 +64,20 @@ class PhotographTask:
         """Batches of the phase's size; from here on its losses apply."""
         self.step.loss = self.validator.loss = phase_loss(self.config, phase)
         workers = _workers(self.config.data.workers)
-        stream = self._stream(phase, position, workers, self.prepare_batch.in_worker())
+        group = current()
+        stream = self._stream(
+            phase, position, workers, self.prepare_batch.in_worker(), group.rank, group.world
+        )
         return map(self.prepare_batch.in_loop, stream)
 
     def _stream(
-        self, phase: Phase, position: int, workers: int, prepare: Callable[[RawBatch], Any] | None
+        self,
+        phase: Phase,
+        position: int,
+        workers: int,
+        prepare: Callable[[RawBatch], Any] | None,
+        rank: int = 0,
+        world: int = 1,
     ) -> TrainingStream:
         return TrainingStream(
             self.data.source,
@@ -78,6 +90,10 @@ class PhotographTask:
             position=position,
             workers=workers,
             prepare=prepare,
+            rank=rank,
+            world=world,
+            lanes=self.config.data.shard_lanes,
+            report=self.data.skipped,
         )
 
 
@@ -88,4 +104,5 @@ def phase_loss(config: Config, phase: Phase) -> Loss:
 
 def _workers(asked: int) -> int:
     """On two cores a worker takes more from the network than it saves: its threads wait for each other."""
-    return asked if asked >= 0 else min(8, max(0, usable_cores() - 2))
+    cores = usable_cores() // current().local_world
+    return asked if asked >= 0 else min(8, max(0, cores - 2))

@@ -6,11 +6,14 @@ import json
 import logging
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..distributed import current
 from ..errors import UserError
 from ..files import atomic_path
+from .run_folder import Watch
 
 logger = logging.getLogger("gan_colorize.training")
 
@@ -33,6 +36,7 @@ class RunLog:
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         logging.getLogger("gan_colorize").addHandler(self._handler)
         logging.getLogger("gan_colorize").setLevel(logging.INFO)
+        self._watch = Watch(folder)
         self._tensorboard = _tensorboard_writer(folder)
         self._clock = (time.monotonic(), images)
         self._shown = 0.0
@@ -46,12 +50,14 @@ class RunLog:
         if self._open_line:
             print(file=sys.stderr)
         logging.getLogger("gan_colorize").removeHandler(self._handler)
-        self._handler.close()
+        with suppress(OSError):  # a full disk: what could not be written is written once more, in vain
+            self._handler.close()
         if self._tensorboard is not None:
             self._tensorboard.close()
 
     def record(self, **values: Any) -> None:
         """Append one line to ``stats.jsonl`` and to TensorBoard."""
+        self.check_folder()
         try:
             with self.stats.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(values) + "\n")
@@ -62,6 +68,10 @@ class RunLog:
             for key, value in values.items():
                 if isinstance(value, float):
                     self._tensorboard.add_scalar(key, value, values["images"])
+
+    def check_folder(self) -> None:
+        """Raise a UserError when the run folder is there no more: writing would make a new, empty one."""
+        self._watch.check()
 
     def say(self, message: str) -> None:
         """One line for people, in the log and on the terminal."""
@@ -106,6 +116,31 @@ class RunLog:
                 break
         with atomic_path(self.stats) as temporary:
             temporary.write_text("".join(kept), encoding="utf-8")
+
+
+def open_log(folder: Path, images: int, total: int) -> RunLog:
+    """The run's diary; of many processes only the main one's is written."""
+    return RunLog(folder, images, total) if current().main else _NoLog(folder, images, total)
+
+
+class _NoLog(RunLog):
+    """The diary of a process that is not the main one: it keeps none."""
+
+    def __init__(self, folder: Path, images: int, total: int) -> None:
+        self.folder, self.total = folder, total
+        self._clock = (time.monotonic(), images)
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def record(self, **values: Any) -> None:
+        pass
+
+    def say(self, message: str) -> None:
+        pass
+
+    def progress(self, images: int, phase: str) -> None:
+        pass
 
 
 class _QuietFileHandler(logging.FileHandler):

@@ -6,16 +6,20 @@ import copy
 import io
 import pickle
 import warnings
+import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ..distributed import from_main
 from ..errors import UserError
 from ..files import save_bytes
 from .ema import Average
 from .gan_step import GanStep, Networks
+from .run_folder import PREVIOUS
 
 FORMAT = 1
 
@@ -29,7 +33,15 @@ _UNREADABLE = (
     KeyError,
     TypeError,
     IndexError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
 )
+_ADVICE = "start a new run with --init on last/model.safetensors"
+
+
+class DamagedState(UserError):
+    """A state's file is not what was written, or gone; an older one may still be there."""
 
 
 @dataclass
@@ -55,6 +67,7 @@ class RunState:
     def __init__(self, networks: Networks, average: Average, step: GanStep, data: str) -> None:
         self.networks, self.average, self.step, self.data = networks, average, step, data
         self.progress = Progress()
+        self.notice = ""  # what was wrong with the newest file, when an older one was loaded in its place
         self._good: dict[str, Any] | None = None
 
     def _parts(self) -> dict[str, Any]:
@@ -99,34 +112,68 @@ class RunState:
         self.progress = progress
 
     def save(self, path: Path) -> None:
-        """Write the training state, atomically."""
+        """Write the training state, atomically; the one before stays beside it as ``previous.pt``."""
         # Into memory first: torch tells of a full disk with an exception of its own, and syncs nothing.
         buffer = io.BytesIO()
         torch.save(self.state_dict(), buffer)
-        save_bytes(path, buffer.getbuffer())
+        # What was found damaged must not take the place of the one that could be read.
+        save_bytes(path, buffer.getbuffer(), None if self.notice else path.with_name(PREVIOUS))
+        self.notice = ""
 
     def load(self, path: Path) -> bool:
-        """Read a training state of the same networks -> whether it was saved with the same photographs.
+        """Read a training state of the same networks, or the one before it when its file is damaged or gone;
+        ``notice`` then says so -> whether it was saved with the same photographs.
 
         Raises:
-            UserError: cut short, not ours, or of networks of another shape.
+            DamagedState: neither can be read.
+            UserError: not ours, or of networks of another shape.
         """
-        advice = "start a new run with --init on last/model.safetensors"
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # torch's page about pickles; the error below is enough
-                state = torch.load(path, map_location="cpu", weights_only=True)
-            if state.get("format") != FORMAT:
-                raise UserError(f"{path}: cannot resume, a training state of another version; {advice}")
-        except _UNREADABLE as error:
-            raise UserError(
-                f"{path}: cannot resume, the file is damaged or no training state; {advice}"
-            ) from error
+        # Read by one process for all: other machines need not have the file.
+        state, used = from_main(lambda: _read_newest(path))
         try:
             self.load_state_dict(state)
-            return state["data"] == self.data
         except _UNREADABLE as error:
-            raise UserError(f"{path}: cannot resume, it is of other networks; {advice}") from error
+            raise UserError(f"{used}: cannot resume, it is of other networks; {_ADVICE}") from error
+        if used != path:
+            self.notice = (
+                f"{path} is damaged or gone; going on from the checkpoint before it, at "
+                f"{self.progress.images:,} images"
+            )
+        return state["data"] == self.data
+
+
+def _read_newest(path: Path) -> tuple[dict[str, Any], Path]:
+    """The state in ``path``, or in the file before it when that one is damaged or gone, and which it was."""
+    previous = path.with_name(PREVIOUS)
+    try:
+        return _read(path), path
+    except DamagedState:
+        if not previous.is_file():
+            raise
+        return _read(previous), previous
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        _check_sums(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's page about pickles; the error below is enough
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except _UNREADABLE as error:
+        raise DamagedState(
+            f"{path}: cannot resume, the file is damaged or no training state; {_ADVICE}"
+        ) from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise UserError(f"{path}: cannot resume, a training state of another version; {_ADVICE}")
+    return state
+
+
+def _check_sums(path: Path) -> None:
+    """Compare every part of the file with the CRC-32 that it was written with: torch does not, and a bit that
+    a disk has turned over would train on."""
+    with zipfile.ZipFile(path) as archive:
+        if archive.testzip() is not None:
+            raise zipfile.BadZipFile
 
 
 def _settings(group: dict[str, Any]) -> dict[str, Any]:

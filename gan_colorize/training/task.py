@@ -15,9 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from ..devices import choose_dtype
+from ..distributed import current
 from ..errors import UserError
 from ..models import create_discriminator, create_model
 from .optim import Precision, adamw
+from .parallel import equalise
+from .sync_norm import synchronise_norms
 
 if TYPE_CHECKING:
     from ..config import Config, Phase
@@ -80,7 +83,12 @@ def begin_phase(task: Task, index: int, position: int) -> bool:
     """What a task does once in a run when a phase begins, if it does anything -> whether that changed the
     generator. It must follow from the seed, the weights and the position."""
     begin = getattr(task, "begin_phase", None)
-    return begin is not None and begin(index, position)
+    if begin is None or not begin(index, position):
+        return False
+    equalise(
+        task.networks.generator
+    )  # processors of different kinds may have found slightly different things
+    return True
 
 
 def task_preparation(name: str) -> Callable[..., Any]:
@@ -144,6 +152,8 @@ def create_networks(config: Config, device: torch.device, resume: bool, init: Pa
         _load_weights(generator, init)
     elif config.model.pretrained_encoder and not resume:
         _load_pretrained(generator)
+    if current().world > 1:
+        synchronise_norms(generator, device)
     generator.to(device=device, memory_format=torch.channels_last)
     settings = config.optimizer
     optimizer = adamw(
@@ -152,6 +162,8 @@ def create_networks(config: Config, device: torch.device, resume: bool, init: Pa
     if all(phase.train == "generator" for phase in config.phases):
         return Networks(generator, None, optimizer, None)
     discriminator = create_discriminator(config.discriminator.name, config.discriminator.options)
+    if current().world > 1:
+        synchronise_norms(discriminator, device)
     discriminator.to(device=device, memory_format=torch.channels_last)
     betas = settings.discriminator_betas
     return Networks(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..color.fast import lab_to_rgb8, rgb8_to_lab
 from ..config import Loss
+from ..distributed import current, from_main, gather
 from ..evaluation.quick import quick_metrics
 from ..files import save_image
 from ..losses.classification import soft_cross_entropy
@@ -40,10 +41,10 @@ class Validator:
     @torch.no_grad()
     def __call__(self, model: nn.Module, precision: Precision) -> tuple[dict[str, float], Tensor]:
         """Metrics by name ("loss" is the weighted sum of the reconstruction terms) and the coloured
-        pictures (M, 3, S, S) uint8."""
-        totals: dict[str, float] = {}
-        coloured = []
-        for rgb in self.rgb.split(_CHUNK):
+        pictures (M, 3, S, S) uint8; of many processes each does a part, and all get the whole."""
+        chunks = list(enumerate(self.rgb.split(_CHUNK)))
+        done: dict[int, tuple[dict[str, float], Tensor]] = {}
+        for number, rgb in current().share(chunks):
             batch = self.maker.validation(rgb.to(precision.device))
             with precision.autocast():
                 prediction = model(batch.lightness, batch.conditions)
@@ -57,11 +58,17 @@ class Validator:
                 values["cross_entropy"] = soft_cross_entropy(
                     prediction.logits, batch.indices, batch.shares
                 ).mean()
+            done[number] = {name: float(value) for name, value in values.items()}, colour(rgb, ab)
+        totals: dict[str, float] = {}
+        coloured = []
+        every = {number: one for part in gather(done) for number, one in part.items()}
+        for number, rgb in chunks:  # in the order of one process: the same sums
+            values, pictures = every[number]
+            coloured.append(pictures)
             for name, value in values.items():
-                totals[name] = totals.get(name, 0.0) + float(value) * len(rgb) / len(self.rgb)
-            coloured.append(colour(rgb, ab))
+                totals[name] = totals.get(name, 0.0) + value * len(rgb) / len(self.rgb)
         pictures = torch.cat(coloured)
-        metrics = quick_metrics(self.rgb.to(precision.device), pictures.to(precision.device))
+        metrics = from_main(lambda: quick_metrics(*(p.to(precision.device) for p in (self.rgb, pictures))))
         totals |= {key: value for key, value in metrics.items() if value is not None}
         return totals, pictures
 

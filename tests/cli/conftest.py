@@ -1,33 +1,10 @@
-"""The command in this process, weights of a tiny network, and a folder to work in."""
+"""The command in this process, and a folder to work in."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-
-from gan_colorize.models import create_model
-from gan_colorize.zoo.checkpoint import save_model
-
-TINY = {
-    "encoder_widths": [8] * 5,
-    "encoder_blocks": [0] * 5,
-    "decoder_widths": [8] * 4,
-    "decoder_blocks": [0] * 4,
-}
-
-
-@pytest.fixture(scope="session")
-def weights(tmp_path_factory):
-    """A random network with strong colours, saved."""
-    torch.manual_seed(5)
-    model = create_model("unet", TINY)
-    torch.nn.init.normal_(model.head.weight, std=2.0)
-    torch.nn.init.normal_(model.head.bias, std=2.0)
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_model(path, model, {"working_size": 64, "images_seen": 3, "licence": "none"})
-    return path
 
 
 @pytest.fixture

@@ -5,24 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-
-from gan_colorize.models import create_model
-from gan_colorize.zoo.checkpoint import save_model
-
-
-@pytest.fixture(scope="session")
-def ten_darker(tmp_path_factory):
-    """Weights of a network that answers with its input, 10 levels darker."""
-    torch.manual_seed(1)
-    options = {"output": "lightness", "branches": 1, "width": 4, "trunk": 1, "residual": True}
-    model = create_model("rbdn", options)
-    torch.nn.init.zeros_(model.head.weight)
-    torch.nn.init.constant_(model.head.bias, -10 / 255 * 2)
-    path = tmp_path_factory.mktemp("weights") / "darker.safetensors"
-    save_model(path, model, {"licence": "none"})
-    return path
 
 
 @pytest.fixture

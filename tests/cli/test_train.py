@@ -108,18 +108,13 @@ def test_a_wrong_network_is_told_before_the_photographs_are_read(pictures, tmp_p
     assert not (tmp_path / "run").exists()
 
 
-def test_missing_pretrained_weights_are_told_before_the_photographs_are_read(pictures, tmp_path, monkeypatch):
-    import torchvision
-
+def test_missing_pretrained_weights_are_told_before_the_photographs_are_read(
+    pictures, tmp_path, monkeypatch, no_network
+):
     from gan_colorize.training.colorize_task import ColorizeTask
 
     monkeypatch.setattr(ColorizeTask, "prepare", lambda *arguments: pytest.fail("looked at the data"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
-
-    def offline(*arguments, **options):
-        raise OSError("no network")
-
-    monkeypatch.setattr(torchvision.models._api, "load_state_dict_from_url", offline)
     for model in (["model.options.encoder=mobilenet_v2"], ["model.name=wallner", "model.options.width=4"]):
         overrides = [*model, "model.pretrained_encoder=true"]
         chosen = [piece for override in overrides for piece in ("--set", override)]

@@ -37,7 +37,7 @@ def game(discriminator, **loss):
     maker = BatchMaker(generator.contract, SoftEncoder(), torch.ones(NUM_BINS), Data(), seed=0)
     rgb = torch.randint(0, 256, (2, 3, 64, 64), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     step = GanStep(players, settings, Precision(torch.device("cpu"), torch.float32), 1.0, None)
-    return step, maker.training(rgb, 2)
+    return step, maker.training(rgb, torch.arange(len(rgb)) + 2, 2)
 
 
 def test_every_scale_sees_half_of_the_one_before():

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from gan_colorize.config import load_config
+from gan_colorize.data.chance import Chance
 from gan_colorize.data.noise import luma8, noisy8, to_levels
 from gan_colorize.errors import UserError
 from gan_colorize.models.contract import Prediction
@@ -64,7 +65,7 @@ def test_grey_is_the_luma_of_bt601():
 
 def test_noise_has_the_sigma_asked_for_and_no_bias():
     grey = torch.full((3, 1, 128, 128), 128, dtype=torch.uint8)
-    noisy = noisy8(grey, torch.tensor([0.0, 8.0, 30.0]), torch.Generator().manual_seed(1))
+    noisy = noisy8(grey, torch.tensor([0.0, 8.0, 30.0]), Chance(1, range(3)))
     assert noisy.dtype == torch.uint8 and torch.equal(noisy[0], grey[0])
     difference = noisy.double() - 128
     for index, sigma in ((1, 8.0), (2, 30.0)):
@@ -77,15 +78,18 @@ def test_noise_has_the_sigma_asked_for_and_no_bias():
 
 def test_noise_is_cut_as_a_file_cuts_it():
     black = torch.zeros(1, 1, 64, 64, dtype=torch.uint8)
-    noisy = noisy8(black, torch.tensor([50.0]), torch.Generator().manual_seed(1))
+    noisy = noisy8(black, torch.tensor([50.0]), Chance(1, [0]))
     assert (noisy == 0).float().mean().item() == pytest.approx(0.5, abs=0.03)
-    assert noisy8(black + 255, torch.tensor([50.0]), torch.Generator()).max() == 255
+    assert noisy8(black + 255, torch.tensor([50.0]), Chance(0, [0])).max() == 255
 
 
 def test_each_picture_has_a_sigma_of_its_own_evenly_spread():
     maker = NoiseMaker((8.0, 50.0), seed=3)
     rgb = torch.full((64, 3, 32, 32), 128, dtype=torch.uint8)
-    batches = [maker.training(rgb, position) for position in range(64, 64 * 9, 64)]
+    batches = [
+        maker.training(rgb, torch.arange(position - len(rgb), position), position)
+        for position in range(64, 64 * 9, 64)
+    ]
     sigmas = torch.cat([(b.lightness - b.clean).flatten(1).std(1) for b in batches]) * 2.55
     assert 7 < sigmas.min() < 10 and 47 < sigmas.max() < 53
     assert sigmas.mean().item() == pytest.approx(29.0, abs=2.0)
@@ -94,14 +98,17 @@ def test_each_picture_has_a_sigma_of_its_own_evenly_spread():
 
 def test_a_batch_follows_from_seed_and_position_alone():
     rgb = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
-    first = NoiseMaker((8.0, 50.0), 0).training(rgb, 40)
+    first = NoiseMaker((8.0, 50.0), 0).training(rgb, torch.arange(36, 40), 40)
     torch.manual_seed(99)  # the global generator has no say
-    again = NoiseMaker((8.0, 50.0), 0).training(rgb, 40)
+    again = NoiseMaker((8.0, 50.0), 0).training(rgb, torch.arange(36, 40), 40)
     assert torch.equal(first.lightness, again.lightness) and first.position == 40
     assert torch.equal(to_levels(first.clean), luma8(rgb))
     assert first.lightness.min() >= 0 and first.lightness.max() <= 100
     for maker, position in ((NoiseMaker((8.0, 50.0), 0), 44), (NoiseMaker((8.0, 50.0), 1), 40)):
-        assert not torch.equal(first.lightness, maker.training(rgb, position).lightness)
+        assert not torch.equal(
+            first.lightness,
+            maker.training(rgb, torch.arange(position - len(rgb), position), position).lightness,
+        )
 
 
 class Darker(torch.nn.Module):
@@ -123,7 +130,9 @@ def test_the_validator_says_what_can_be_worked_out_by_hand(config):
     metrics, restored = validator(Darker(), EXACT)
     expected, given, losses = {}, {}, []
     for sigma in (10, 25, 50):
-        noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(sigma)) * sigma
+        every = torch.ones(len(clean), dtype=torch.bool)
+        drawn = Chance(sigma, range(len(clean))).fields(every, clean.shape[1:], torch.device("cpu"))
+        noise = drawn * sigma
         noisy = (clean + noise).round().clamp(0, 255)
         darker = noisy - 10
         losses.append((((darker - clean) / 255) ** 2).mean().item())

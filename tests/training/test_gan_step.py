@@ -28,7 +28,7 @@ def maker():
 @pytest.fixture
 def batch(maker):
     rgb = torch.randint(0, 256, (2, 3, 64, 64), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-    return maker.training(rgb, position=2)
+    return maker.training(rgb, torch.arange(len(rgb)) + 2, 2)
 
 
 def game(loss, dtype=torch.float32):
@@ -81,8 +81,9 @@ def test_each_phase_moves_its_own_player_only(batch):
 
 def test_generator_step_leaves_no_gradient_in_the_discriminator(batch):
     players, step = game(Loss(adversarial=1.0))
-    prediction = step.predict(batch)
-    step._generator(batch, prediction, prediction.decode(1.0), adversarial=True)
+    loss, terms = step._generator(batch, None, "both")
+    loss.backward()
+    assert "adversarial" in terms and players.generator.head.weight.grad is not None
     assert all(p.grad is None for p in players.discriminator.parameters())
 
 
@@ -112,7 +113,11 @@ def test_bf16_gives_nearly_the_same_terms(batch):
 
 def test_a_batch_is_a_function_of_seed_and_position(maker):
     rgb = torch.randint(0, 256, (4, 3, 64, 64), dtype=torch.uint8)
-    one, two, other = maker.training(rgb, 8), maker.training(rgb, 8), maker.training(rgb, 12)
+    one, two, other = (
+        maker.training(rgb, torch.arange(len(rgb)) + 8, 8),
+        maker.training(rgb, torch.arange(len(rgb)) + 8, 8),
+        maker.training(rgb, torch.arange(len(rgb)) + 12, 12),
+    )
     assert torch.equal(one.lightness, two.lightness) and torch.equal(one.conditions.mask, two.conditions.mask)
     assert not torch.equal(one.lightness, other.lightness)
 

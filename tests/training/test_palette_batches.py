@@ -25,13 +25,17 @@ def maker(name, share):
 
 def test_palettes_are_of_the_pictures_and_follow_from_the_position(rgb):
     one = maker("palette_colorizer", 1.0)
-    palette = one.training(rgb, 32).conditions.palette
+    palette = one.training(rgb, torch.arange(len(rgb)) + 32, 32).conditions.palette
     assert palette.shape == (6, 5, 3)
-    assert torch.equal(palette, one.training(rgb, 32).conditions.palette)
-    assert not torch.equal(palette, one.training(rgb, 64).conditions.palette)
+    assert torch.equal(palette, one.training(rgb, torch.arange(len(rgb)) + 32, 32).conditions.palette)
+    assert not torch.equal(palette, one.training(rgb, torch.arange(len(rgb)) + 64, 64).conditions.palette)
     lab = rgb8_to_lab(rgb).flatten(2)
     assert (palette >= lab.amin(2)[:, None] - 1e-3).all() and (palette <= lab.amax(2)[:, None] + 1e-3).all()
-    assert not maker("palette_colorizer", 0.0).training(rgb, 32).conditions.palette.any()
+    assert (
+        not maker("palette_colorizer", 0.0)
+        .training(rgb, torch.arange(len(rgb)) + 32, 32)
+        .conditions.palette.any()
+    )
 
 
 def test_validation_tells_the_palette_when_training_mostly_does(rgb):
@@ -42,7 +46,10 @@ def test_validation_tells_the_palette_when_training_mostly_does(rgb):
 
 
 def test_networks_that_do_not_listen_are_told_none(rgb):
-    for batch in (maker("cic", 1.0).training(rgb, 32), maker("cic", 1.0).validation(rgb)):
+    for batch in (
+        maker("cic", 1.0).training(rgb, torch.arange(len(rgb)) + 32, 32),
+        maker("cic", 1.0).validation(rgb),
+    ):
         assert batch.conditions.palette is None
 
 

@@ -20,7 +20,7 @@ import torch
 
 from ...errors import UserError
 from ...files import PART, save_bytes
-from ..lock import lock
+from ...locks import lock
 from .smoothing import Memory
 
 STATE = "state.jsonl"
