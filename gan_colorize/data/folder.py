@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Protocol
@@ -87,19 +87,26 @@ class JoinedSource:
         return hashlib.sha256("\n".join(s.fingerprint() for s in self.sources).encode()).hexdigest()
 
 
-def open_source(path: Path | str) -> ImageSource:
+def open_source(path: Path | str, open_url: Callable[[str], ImageSource] | None = None) -> ImageSource:
     """Open one place that holds images.
 
     Args:
         path: a folder (searched recursively, in sorted order; images and ``.tar`` shards may be mixed), a
             ``.tar`` shard, a brace pattern such as ``shards/x-{000000..000029}.tar``, a ``.txt`` file with
-            one path a line (relative to that file), or one image.
+            one path a line (relative to that file), one image, or the address of shards as WebDataset has
+            it (a text: ``https://``, ``s3://``, ``gs://``, ``pipe:``, ``file:`` ..., with braces and ``::``).
+        open_url: opens addresses; default :func:`~gan_colorize.data.remote_open.open_remote`.
 
     Raises:
         UserError: nothing is there, or nothing there is an image.
     """
     from .shards import ShardSource, expand_shards
+    from .urls import is_url
 
+    if is_url(path):
+        from .remote_open import open_remote
+
+        return (open_url or open_remote)(str(path))
     text, path = str(path), Path(path).expanduser()
     if not path.exists() and ("{" in text or "::" in text):
         return ShardSource(expand_shards(text))
@@ -121,9 +128,11 @@ def open_source(path: Path | str) -> ImageSource:
     return FileSource([path], path.parent)
 
 
-def open_sources(paths: Iterable[Path | str]) -> ImageSource:
+def open_sources(
+    paths: Iterable[Path | str], open_url: Callable[[str], ImageSource] | None = None
+) -> ImageSource:
     """Open several places as one source, in the order given; see :func:`open_source`."""
-    sources = [open_source(path) for path in paths]
+    sources = [open_source(path, open_url) for path in paths]
     if not sources:
         raise UserError("no data given: name a folder, a list file or tar shards")
     return sources[0] if len(sources) == 1 else JoinedSource(sources)

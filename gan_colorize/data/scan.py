@@ -118,7 +118,7 @@ def scan_source(
         short_side=short_side,
     )
     if len(scan.kept) == 0:
-        raise UserError(_nothing_left(source, scan, min_colourfulness))
+        raise UserError(nothing_left(source, scan, min_colourfulness))
     return scan
 
 
@@ -171,7 +171,8 @@ def _scan(
     )
 
 
-def _nothing_left(source: ImageSource, scan: Scan, min_colourfulness: float) -> str:
+def nothing_left(source: ImageSource, scan: Scan, min_colourfulness: float) -> str:
+    """What to say when no image can be trained on."""
     first = f" ({scan.broken[0][0]}: {scan.broken[0][1]})" if scan.broken else ""
     return (
         f"none of the {len(source)} image(s) can be trained on: "

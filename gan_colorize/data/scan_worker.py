@@ -58,7 +58,7 @@ def inspect_chunk(task: ScanTask, chunk: list[int]) -> ChunkResult:
             result.greyish.append(index)
         else:
             result.kept.append((index, rgb8 if task.keep_pixels else None))
-            result.histogram += _histogram(rgb8)
+            result.histogram += histogram_of(rgb8)
     return result
 
 
@@ -86,7 +86,7 @@ def colourfulness(rgb8: np.ndarray) -> float:
     return float(np.sqrt(variance) + 0.3 * np.hypot(*mean))
 
 
-def _histogram(rgb8: np.ndarray) -> np.ndarray:
+def histogram_of(rgb8: np.ndarray) -> np.ndarray:
     """(313,) float64 that sums to 1: large pictures do not outvote small ones."""
     import torch
 

@@ -52,7 +52,7 @@ class ShardSource:
             except OSError as error:
                 raise UserError(f"{shard}: {error.strerror or error}") from error
             digest.update(f"{shard.name} {status.st_size} {status.st_mtime_ns}\n".encode())
-            for member, offset, size in _index(shard):
+            for member, offset, size in members_of(shard):
                 self._members.append(member)
                 where.append((number, offset, size))
         if not where:
@@ -77,7 +77,7 @@ class ShardSource:
         return self._fingerprint
 
 
-def _index(shard: Path) -> Iterator[tuple[str, int, int]]:
+def members_of(shard: Path) -> Iterator[tuple[str, int, int]]:
     """(member name, offset, size) of the image of every sample in a shard."""
     from webdataset.tariterators import group_by_keys
 
