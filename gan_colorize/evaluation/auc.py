@@ -24,6 +24,7 @@ from ..color.bins import NUM_BINS
 from ..color.targets import SoftEncoder
 
 LAST_THRESHOLD = 150  # ab units; "from 0 to 150"
+_UNIT = 2**40  # parts of a photograph in which the rebalanced sums are kept
 
 
 @lru_cache(maxsize=1)
@@ -51,6 +52,28 @@ def pixel_scores(true_ab: Tensor, other_ab: Tensor) -> Tensor:
     return area.div_(LAST_THRESHOLD).clamp_(min=0)
 
 
+def nearest_bins(true_ab: Tensor) -> Tensor:
+    """The class of every true colour: (N, 2, H, W) -> its nearest bin, (N, H, W) int64."""
+    return _nearest_bin()(true_ab)[0][:, 0]
+
+
+def by_class(classes: Tensor, scores: Tensor | None = None) -> Tensor:
+    """Of each picture the share of its pixels in every class, or their ``scores``' sum over all its pixels.
+
+    Args:
+        classes: (N, H, W) int64, of :func:`nearest_bins`; scores: (N, H, W), of :func:`pixel_scores`.
+
+    Returns:
+        (N, 313) float64. What pictures add to :class:`RebalancedAuc`, each by itself.
+    """
+    weights = [None] * len(classes) if scores is None else list(scores.flatten(1).double())
+    counts = [
+        torch.bincount(one, weight, NUM_BINS).double()
+        for one, weight in zip(classes.flatten(1), weights, strict=True)
+    ]
+    return torch.stack(counts) / classes[0].numel()
+
+
 def auc(scores: Tensor) -> Tensor:
     """AuC (N,) float64 in percent of each picture, from its :func:`pixel_scores` (N, H, W)."""
     return scores.double().flatten(1).mean(1) * 100
@@ -60,25 +83,52 @@ class RebalancedAuc:
     """Gathers, photograph after photograph, what AuC with equal weight for every colour class needs.
 
     Classes are met by some photographs and not by others, so this is no mean of photographs' own values.
-    Every photograph counts the same, whatever its size, as in all other metrics.
+    Every photograph counts the same, whatever its size, as in all other metrics. Sums are of whole numbers,
+    in units of 2**-40 of a photograph: they are the same in whatever order and by whomever they were added.
+    (Eight million photographs fit.)
     """
 
     def __init__(self, rows: Iterable[str]) -> None:
-        self.shares = torch.zeros(NUM_BINS, dtype=torch.float64)  # of each class in the truth
+        self.shares = torch.zeros(NUM_BINS, dtype=torch.int64)  # of each class in the truth
         self.areas = {row: torch.zeros_like(self.shares) for row in rows}
 
     def classes(self, true_ab: Tensor) -> Tensor:
         """Count the true colours (N, 2, H, W), once a photograph; their nearest bins (N, H, W) int64."""
-        nearest = _nearest_bin()(true_ab)[0][:, 0]
-        self.shares += torch.bincount(nearest.flatten(), minlength=NUM_BINS) / nearest[0].numel()
+        nearest = nearest_bins(true_ab)
+        self.count(nearest)
         return nearest
+
+    def count(self, classes: Tensor) -> None:
+        """Count the true colours by their :func:`nearest_bins` (N, H, W), once a photograph."""
+        self.shares += _whole_sums(classes, None, classes[0].numel())
 
     def add(self, row: str, classes: Tensor, scores: Tensor) -> None:
         """Add a row's pictures by their truth's :meth:`classes` and their :func:`pixel_scores`, (N, H, W)."""
-        by_class = torch.bincount(classes.flatten(), scores.flatten().double(), NUM_BINS)
-        self.areas[row] += by_class / classes[0].numel()
+        # errors count by whole thresholds, and by half a one where there is none: scores are so many 300ths
+        steps = (scores.flatten().double() * (2 * LAST_THRESHOLD)).round()
+        self.areas[row] += _whole_sums(classes, steps, 2 * LAST_THRESHOLD * classes[0].numel())
+
+    def empty(self) -> RebalancedAuc:
+        """Another one of the same rows, without any photograph."""
+        return RebalancedAuc(self.areas)
+
+    def merge(self, other: RebalancedAuc) -> None:
+        """Take in the photographs of another one of the same rows."""
+        self.shares += other.shares
+        for row, areas in other.areas.items():
+            self.areas[row] += areas
 
     def values(self) -> dict[str, float]:
         """Percent for each row; every class that occurs weighs 1 / its share of the true pixels."""
         met = self.shares > 0
-        return {row: float((areas[met] / self.shares[met]).mean() * 100) for row, areas in self.areas.items()}
+        shares = self.shares[met].double()
+        return {row: float((areas[met] / shares).mean() * 100) for row, areas in self.areas.items()}
+
+
+def _whole_sums(classes: Tensor, weights: Tensor | None, whole: int) -> Tensor:
+    """(N, H, W) classes -> (313,) int64 sums over the pictures of each one's weights (or pixels) as shares of
+    ``whole``, rounded picture by picture."""
+    count = len(classes)
+    own = classes.flatten(1) + NUM_BINS * torch.arange(count)[:, None]
+    sums = torch.bincount(own.flatten(), weights, count * NUM_BINS).view(count, NUM_BINS)
+    return (sums.double() * (_UNIT / whole)).round().long().sum(0)

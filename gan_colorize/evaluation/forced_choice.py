@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from .resampling import times_drawn
+
 PRACTICE, TEST, CHECK = KINDS = ("practice", "test", "check")
 INDISTINGUISHABLE = 0.5  # a coloured photograph that equals the truth is called real half of the time
 
@@ -105,18 +107,12 @@ def bootstrap_interval(
     np.add.at(fooled, tuple(levels), hits)
     np.add.at(asked, tuple(levels), 1.0)
     rng = np.random.default_rng(seed)
-    first, second = (_times_drawn(size, draws, rng) for size in shape)
+    first, second = (times_drawn(size, draws, rng) for size in shape)
     total = np.einsum("di,di->d", first @ asked, second)
     share = np.einsum("di,di->d", first @ fooled, second)[total > 0] / total[total > 0]
     tail = 50.0 * (1 - confidence)
     low, high = np.percentile(share, [tail, 100 - tail])
     return float(low), float(high)
-
-
-def _times_drawn(size: int, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """(draws, size): how often each of ``size`` groups is among ``size`` drawn with replacement."""
-    which = rng.integers(size, size=(draws, size)) + size * np.arange(draws)[:, None]
-    return np.bincount(which.ravel(), minlength=draws * size).reshape(draws, size).astype(np.float64)
 
 
 def summarise(answers: Sequence[Answer], seconds: float) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..data.transforms import centre_crop, stretch
+from ..distributed import current
 from ..errors import UserError
 from .pixels import SMALLEST_SIDE
 
@@ -36,6 +37,7 @@ class Frame:
     index:  position in the source.
     sha256: of the file's content.
     rgb8:   (H, W, 3) uint8 sRGB; None when ``reason`` says what is wrong with the file.
+    shape:  rows and columns of the file's picture, before it was resized.
     """
 
     index: int
@@ -43,6 +45,7 @@ class Frame:
     sha256: str = ""
     rgb8: np.ndarray | None = None
     reason: str | None = None
+    shape: tuple[int, int] | None = None
 
 
 def resize_picture(rgb8: np.ndarray, mode: str, size: int) -> np.ndarray:
@@ -78,15 +81,16 @@ def read_frame(source: ImageSource, index: int, mode: str, size: int) -> Frame:
     try:
         content = source.read(index)
         # At full size: a JPEG decoder's own reduction would change the numbers.
-        rgb8 = resize_picture(read_rgb8(content), mode, size)
+        whole = read_rgb8(content)
+        rgb8 = resize_picture(whole, mode, size)
     except (UserError, OSError) as error:
         return Frame(index, name, reason=" ".join(str(error).split()))
-    return Frame(index, name, hashlib.sha256(content).hexdigest(), rgb8)
+    return Frame(index, name, hashlib.sha256(content).hexdigest(), rgb8, shape=whole.shape[:2])
 
 
 def read_frames(source: ImageSource, indices: Iterable[int], mode: str, size: int) -> Iterator[Frame]:
     """Frames in the order of ``indices``, decoded a few ahead in threads: Pillow frees the interpreter."""
-    threads = min(8, os.cpu_count() or 1)
+    threads = max(1, min(8, (os.cpu_count() or 1) // current().local_world))
     waiting: deque[Future[Frame]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for index in indices:

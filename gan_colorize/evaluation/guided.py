@@ -6,7 +6,7 @@ their mean colour. Here a patch is a hint as a person gives it, so that what is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from ..color.fast import rgb8_to_lab
-from ..color.palette import palette_to_rgb8, to_hex
+from ..color.palette import COLOURS, palette_to_rgb8, to_hex
 from ..data.palettes import picture_palettes
+from ..dealing import Hand, dealt
+from ..distributed import from_main
 from ..errors import UserError
 from ..inference import steering
 from ..inference.predictor import Predictor, Seen
@@ -57,7 +59,8 @@ def evaluate_guided(
         Plain types: ``points`` with ``psnr`` (dB, means over photographs), ``network_alone`` (the same
         without the correction of :mod:`~gan_colorize.inference.propagate`) and ``published``; ``overall``:
         PSNR with nothing, the truth's histogram and saturation, its palette; ``one_hint``: mean change of ab
-        by one hint of another colour, at the hint and in rings around it, in units of ab.
+        by one hint of another colour, at the hint and in rings around it, in units of ab. Empty on all
+        processes of a job but the main one.
 
     Raises:
         UserError: the network does not listen to hints, or no photograph is there.
@@ -66,12 +69,26 @@ def evaluate_guided(
     predictor = Predictor(model, device, "fp32")
     subject = _Subject(predictor, Decoding(temperature=settings.temperature))
     indices = spread(len(source), settings.limit or len(source))
-    numbers: list[dict[str, list[float]]] = []
-    for done, frame in enumerate(read_frames(source, indices, settings.resize, settings.size), 1):
-        if frame.reason is None and _has_colour(frame):
-            numbers.append(subject.measure(frame))
+    position = {index: n for n, index in enumerate(indices)}
+
+    def work(hand: Hand) -> Iterator[tuple[int, dict[str, list[float]] | None]]:
+        wanted = (indices[n] for n in hand)
+        for frame in read_frames(source, wanted, settings.resize, settings.size):
+            usable = frame.reason is None and _has_colour(frame)
+            yield position[frame.index], subject.measure(frame) if usable else None
+
+    found: dict[int, dict[str, list[float]] | None] = {}
+    for n, of_one in dealt([1.0] * len(indices), work):
+        found[n] = of_one
         if progress:
-            progress(done, len(indices))
+            progress(len(found), len(indices))
+    made: list[dict[str, Any]] = []
+    numbers = [found[n] for n in sorted(found) if found[n] is not None]
+    from_main(lambda: made.append(_report(numbers, subject.overall)))
+    return made[0] if made else {}
+
+
+def _report(numbers: list[dict[str, list[float]]], overall: list[str]) -> dict[str, Any]:
     if not numbers:
         raise UserError("--guided: no colour photograph could be measured")
     means = {key: np.mean([one[key] for one in numbers], 0).round(3).tolist() for key in numbers[0]}
@@ -83,7 +100,7 @@ def evaluate_guided(
         "psnr": means["psnr"],
         "network_alone": means["network_alone"],
         "published": {"source": "Zhang, Zhu et al. 2017 (on other photographs)", "psnr": list(PUBLISHED)},
-        "overall": dict(zip(subject.overall, means["overall"], strict=True)),
+        "overall": dict(zip(overall, means["overall"], strict=True)),
         "one_hint": {"rings": list(RINGS), "change_of_ab": means["one_hint"]},
     }
 
@@ -165,7 +182,8 @@ def revealed(ab: np.ndarray, count: int, chance: np.random.Generator) -> tuple[H
 def _overall(wish: str, rgb8: np.ndarray, lab: Tensor, chance: np.random.Generator) -> Wishes:
     if wish == "palette":
         generator = torch.Generator().manual_seed(int(chance.integers(2**31)))
-        return Wishes(palette=tuple(to_hex(palette_to_rgb8(picture_palettes(lab, generator)[0]))))
+        draws = torch.rand(1, COLOURS, generator=generator, dtype=torch.float64)
+        return Wishes(palette=tuple(to_hex(palette_to_rgb8(picture_palettes(lab, draws)[0]))))
     return Wishes() if wish == "nothing" else Wishes(reference=reference_of(rgb8))
 
 

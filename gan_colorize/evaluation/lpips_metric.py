@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import pickle
 import re
+import sys
 import warnings
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from ..downloads import fetch, torchvision_file
 from ..errors import UserError
 from .pixels import SMALLEST_SIDE, same_shape, unit_rgb
 
@@ -36,7 +38,8 @@ def find_trunk(net: str, download: bool = False) -> Path:
 
     Args:
         net: one of :data:`NETS`.
-        download: fetch it from torchvision's server when it is not there (alex 233 MB, vgg 528 MB).
+        download: fetch it from torchvision's server when it is not there (alex 233 MB, vgg 528 MB); its sha256
+            is checked (:mod:`gan_colorize.downloads`).
 
     Raises:
         LpipsUnavailable: it is not there and was not, or could not be, downloaded.
@@ -53,11 +56,9 @@ def find_trunk(net: str, download: bool = False) -> Path:
             f"no {net} trunk at {path}: set TORCH_HOME, or run evaluate with --lpips-trunk FILE or --download"
         )
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rpartition("-")[2])
-    except (OSError, RuntimeError) as error:  # URLError is an OSError; a wrong hash is a RuntimeError
-        raise LpipsUnavailable(f"cannot download {url}: {error}") from error
-    return path
+        return fetch(torchvision_file(url), path, sys.stderr.isatty())
+    except UserError as error:
+        raise LpipsUnavailable(str(error)) from error
 
 
 class Lpips(nn.Module):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from .. import __version__
+from ..dealing import Hand, dealt
+from ..distributed import from_main
 from ..errors import UserError
+from .auc import RebalancedAuc
 from .colorfulness import colorfulness
 from .frames import Frame, read_frames
 from .lpips_metric import Lpips
@@ -27,7 +31,17 @@ if TYPE_CHECKING:
 Grid = list[tuple[np.ndarray, ...]]
 
 
-@torch.inference_mode()
+@dataclass
+class _Block:
+    """What a block of photographs came to; numbers stay, pixels go but for those that are shown."""
+
+    rebalanced: RebalancedAuc
+    measured: list[tuple[Frame, dict[str, Any]]] = field(default_factory=list)
+    broken: list[dict[str, str]] = field(default_factory=list)
+    grey: list[str] = field(default_factory=list)
+    pictures: dict[int, tuple[np.ndarray, ...]] = field(default_factory=dict)
+
+
 def evaluate(
     model: nn.Module,
     source: ImageSource,
@@ -39,15 +53,20 @@ def evaluate(
 ) -> tuple[dict[str, Any], Grid]:
     """Measure ``model`` on every photograph of ``source``, in float32.
 
+    The processes of a job share the photographs by blocks of ``batch_size``. Nothing is batched across
+    blocks, and nothing that is summed depends on the order, so however many processes there are, the report
+    is the same.
+
     Args:
         model: as :func:`gan_colorize.zoo.checkpoint.load_model` returns it.
         lpips: on ``device``; None leaves LPIPS out.
-        progress: called with (photographs read, photographs in all).
+        progress: called with (photographs read, photographs in all), on the main process.
         recogniser: on ``device``; None leaves the semantic check out.
 
     Returns:
         The report, in plain types that JSON knows (protocol, rows, model, notes, broken, skipped_grey,
         software, per_image), and pictures (truth, grey, result), each (H, W, 3) uint8, of some photographs.
+        Both are empty on all processes but the main one.
 
     Raises:
         UserError: no photograph could be measured; the line says why.
@@ -55,33 +74,45 @@ def evaluate(
     indices = spread(len(source), settings.limit or len(source))
     shown = {indices[i] for i in spread(len(indices), settings.grid)}
     measure = Measure(model, device, settings.temperature, lpips, recogniser)
-    broken: list[dict[str, str]] = []
-    grey: list[str] = []
-    measured: list[tuple[Frame, dict[str, Any]]] = []
-    pictures: dict[int, tuple[np.ndarray, ...]] = {}
+    position = {index: n for n, index in enumerate(indices)}
+    size = settings.batch_size
 
-    def sorted_out(frames: Iterator[Frame]) -> Iterator[Frame]:
-        for done, frame in enumerate(frames, 1):
-            if frame.reason is not None:
-                broken.append({"name": frame.name, "reason": frame.reason})
-            elif float(colorfulness(_batch([frame]))) <= LEAST_COLORFULNESS:
-                grey.append(frame.name)
-            else:
-                yield frame
-            if progress:
-                progress(done, len(indices))
+    def work(hand: Hand) -> Iterator[tuple[int, _Block]]:
+        wanted = (index for block in hand for index in indices[block * size : (block + 1) * size])
+        frames = read_frames(source, wanted, settings.resize, settings.size)
+        for block, of_block in groupby(frames, lambda frame: position[frame.index] // size):
+            yield block, _measured(measure, of_block, shown, size)
 
-    frames = sorted_out(read_frames(source, indices, settings.resize, settings.size))
-    for batch in batches_of_one_size(frames, settings.batch_size):
-        values, results = measure(_batch(batch), [frame.name for frame in batch])
-        for n, frame in enumerate(batch):
-            of_this = {row: {key: v[n] for key, v in of.items()} for row, of in values.items()}
-            measured.append((replace(frame, rgb8=None), of_this))  # numbers stay, pixels go
-            if frame.index in shown:
-                pictures[frame.index] = (frame.rgb8, *(results[row][n] for row in ("grey", "model")))
+    sizes = [min(size, len(indices) - start) for start in range(0, len(indices), size)]
+    blocks: dict[int, _Block] = {}
+    read = 0
+    for number, block in dealt(sizes, work):
+        blocks[number] = block
+        measure.rebalanced.merge(block.rebalanced)
+        read += sizes[number]
+        if progress:
+            progress(read, len(indices))
+    made: list[tuple[dict[str, Any], Grid]] = []
+    in_order = [blocks[number] for number in sorted(blocks)]
+    # what is wrong with all photographs is wrong for every process
+    from_main(lambda: made.append(_report(in_order, measure, settings, lpips, recogniser, len(indices))))
+    return made[0] if made else ({}, [])
+
+
+def _report(
+    blocks: list[_Block],
+    measure: Measure,
+    settings: Settings,
+    lpips: Lpips | None,
+    recogniser: Recogniser | None,
+    read: int,
+) -> tuple[dict[str, Any], Grid]:
+    """As :func:`evaluate`, of all blocks in their order."""
+    broken = [item for block in blocks for item in block.broken]
+    grey = [name for block in blocks for name in block.grey]
+    measured = [item for block in blocks for item in block.measured]
     if not measured:
-        raise UserError(_nothing_measured(len(indices), len(grey), broken))
-    measured.sort(key=lambda item: item[0].index)  # batches finish in the order of their sizes
+        raise UserError(_nothing_measured(read, len(grey), broken))
     numbers = [values for _, values in measured]
     report = {
         "protocol": describe(settings, lpips, (frame.sha256 for frame, _ in measured), recogniser),
@@ -90,10 +121,35 @@ def evaluate(
         "notes": [] if recogniser is None else [_labelled(numbers)],
         "broken": broken,
         "skipped_grey": grey,
-        "software": _software(),
+        "software": software(),
         "per_image": [{"name": frame.name, **rounded(values)} for frame, values in measured],
     }
+    pictures = {index: rows for block in blocks for index, rows in block.pictures.items()}
     return report, [pictures[index] for index in sorted(pictures)]
+
+
+@torch.inference_mode()
+def _measured(measure: Measure, frames: Iterator[Frame], shown: set[int], batch_size: int) -> _Block:
+    block = _Block(measure.rebalanced.empty())
+
+    def sorted_out() -> Iterator[Frame]:
+        for frame in frames:
+            if frame.reason is not None:
+                block.broken.append({"name": frame.name, "reason": frame.reason})
+            elif float(colorfulness(_batch([frame]))) <= LEAST_COLORFULNESS:
+                block.grey.append(frame.name)
+            else:
+                yield frame
+
+    for batch in batches_of_one_size(sorted_out(), batch_size):
+        values, results = measure(_batch(batch), [frame.name for frame in batch], block.rebalanced)
+        for n, frame in enumerate(batch):
+            of_this = {row: {key: v[n] for key, v in of.items()} for row, of in values.items()}
+            block.measured.append((replace(frame, rgb8=None), of_this))
+            if frame.index in shown:
+                block.pictures[frame.index] = (frame.rgb8, *(results[row][n] for row in ("grey", "model")))
+    block.measured.sort(key=lambda item: item[0].index)  # batches finish in the order of their sizes
+    return block
 
 
 def batches_of_one_size(frames: Iterator[Frame], batch_size: int) -> Iterator[list[Frame]]:
@@ -149,7 +205,7 @@ def _labelled(numbers: list[dict[str, Any]]) -> str:
     return f"top-1 is over {count} of {len(numbers)} photographs: those called after their ImageNet class"
 
 
-def _software() -> dict[str, str]:
+def software() -> dict[str, str]:
     from importlib.metadata import version
 
     packages = ("torch", "torchvision", "lpips", "pillow", "numpy")

@@ -58,7 +58,9 @@ def summarise(
 
 
 def rounded(value: Any) -> Any:
-    """The same nested dicts with numbers of six significant digits: batch order is the noise below."""
+    """The same nested values with numbers of six significant digits: batch order is the noise below."""
     if isinstance(value, dict):
         return {key: rounded(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(inner) for inner in value]
     return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
