@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ..zoo.registry import PUBLISHED
+from .output import check_download
 
 
 @click.command()
@@ -26,6 +27,7 @@ def command(name: str, file: Path | None, download: bool, output: Path) -> None:
     """
     if file is not None and download:
         raise click.UsageError("--file and --download exclude each other")
+    check_download(download)
     if output.suffix != ".safetensors":
         raise click.UsageError(f"--output {output}: must end in .safetensors")
 

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ..color.bins import NUM_BINS, bin_centres
-from ..errors import UserError, one_line
+from ..downloads import DownloadFailed, RemoteFile, WrongFile, fetch
+from ..errors import UserError
 from ..models import create_model
 from .checkpoint import file_hash, save_model
 from .registry import PUBLISHED, Published
@@ -82,22 +83,19 @@ def download(name: str, progress: bool = True) -> Path:
     """Fetch the published file into torch's cache unless it is there; its hash is checked before it is kept.
 
     Raises:
-        UserError: no connection, or what came is not the published file.
+        UserError: offline, no connection, or what came is not the published file.
     """
     entry, path = PUBLISHED[name], cached_file(name)
     if path.is_file() and path.stat().st_size == entry.size and file_hash(path) == entry.sha256:
         return path
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(entry.url, str(path), hash_prefix=entry.sha256, progress=progress)
-    except RuntimeError as error:  # torch's word for a wrong hash
-        raise UserError(f"{entry.url}: what came is not the published file; try again later") from error
-    except OSError as error:  # URLError among them
+        return fetch(RemoteFile(entry.url, entry.sha256, entry.size), path, progress)
+    except WrongFile as error:
+        raise UserError(f"{error}; try again later") from error
+    except DownloadFailed as error:
         raise UserError(
-            f"cannot download {entry.url} ({one_line(error)}); fetch {entry.file_name} by other means and "
-            "name it with --file"
+            f"{error}; fetch {entry.file_name} by other means and name it with --file"
         ) from error
-    return path
 
 
 def _read(path: Path, entry: Published) -> dict[str, Tensor]:
