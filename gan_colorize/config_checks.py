@@ -156,6 +156,6 @@ def _check_run(config: Config) -> None:
     _at_least(run, "run", ("log_every", "validate_every", "checkpoint_every"), 1)
     _at_least(run, "run", ("seed", "working_size", "temperature"), 0)
     _need(run.precision in PRECISIONS, "run.precision", run.precision, f"one of {', '.join(PRECISIONS)}")
-    small = config.task == "palette"
-    _need(not (run.compile and small), "run.compile", "true", "false for task palette: its networks are small")
+    small = run.compile and config.task == "palette"
+    _need(not small, "run.compile", "true", "false for task palette: its networks are small")
     _need(run.best_by in BEST_BY, "run.best_by", run.best_by, f"one of {', '.join(BEST_BY)}")

@@ -120,7 +120,7 @@ def join(group: Group, device: str) -> Iterator[Group]:
     _current = group
     with _peers():
         store, rank, world = next(distributed.rendezvous("env://", timeout=PATIENCE))
-        # A job that torchrun starts anew meets the store of before (seen with torch 2.15): under the same keys
+        # A job that torchrun starts anew meets the store of before (torch 2.15 does): under the same keys
         # it would find the addresses of processes that are gone.
         store = distributed.PrefixStore(f"start {group.restarts} of {world}", store)
         backend = "cpu:gloo,cuda:nccl" if cuda else "gloo"

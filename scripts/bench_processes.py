@@ -1,6 +1,6 @@
 """What several processes cost over the ideal: each works on its part and knows nothing of the others.
 
-    python scripts/bench_processes.py [--processes 2] [--repeats 5] [--photos 96] [--work colorize evaluate]
+    python scripts/bench_processes.py [--processes 2] [--repeats 5] [--photos 96] [--work colorize evaluate train train_both]
 
 The same processes of one thread each, started once by torchrun, do the same work again and again in three
 ways, one after the other in every repeat, so that neighbours on the machine disturb all alike:
@@ -28,6 +28,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -122,7 +123,64 @@ class Evaluate:
             sys.exit(f"not all were measured: {len(report['per_image'])} of {len(paths)}")
 
 
-WORKS: dict[str, Callable[[], Work]] = {"colorize": Colorize, "evaluate": Evaluate}
+class Train:
+    """Steps of configs/flagship.yaml on 96-pixel crops: 32 images a process, so that "alone" does as many."""
+
+    train, batch, size, steps = "generator", 32, 96, 6
+
+    def prepare(self, folder: Path, photos: int, group: Group) -> None:
+        self.group = group
+        self.shared = self._task()
+        with _by_itself(1):
+            self.single = self._task()
+        chance = torch.Generator().manual_seed(group.rank)
+        shape = (self.batch * group.world, 3, self.size, self.size)
+        self.rgb = torch.randint(0, 256, shape, dtype=torch.uint8, generator=chance)
+
+    def _task(self) -> Any:
+        from gan_colorize.color.bins import NUM_BINS
+        from gan_colorize.config import load_config
+        from gan_colorize.devices import choose_dtype
+        from gan_colorize.training import colorize_task
+        from gan_colorize.training.ema import Average
+        from gan_colorize.training.optim import Precision
+        from gan_colorize.training.photographs import TrainingData
+
+        config = load_config(Path(__file__).resolve().parents[1] / "configs" / "flagship.yaml")
+        config.model.pretrained_encoder = False  # the same work, whatever the weights
+        config.phases[0].train = self.train
+        scan = SimpleNamespace(histogram=np.full(NUM_BINS, 1 / NUM_BINS))
+        truth = torch.zeros(1, 3, self.size, self.size, dtype=torch.uint8)
+        data = TrainingData(None, scan, np.arange(0), truth, "")
+        device = torch.device("cpu")
+        precision = Precision(device, choose_dtype("auto", device))
+        task = colorize_task.ColorizeTask(config, data, device, precision, False, None)
+        task.average = Average(task.networks.generator, 10_000)
+        return task
+
+    def run(self, part: tuple[int, int] | None) -> None:
+        task = self.shared if part is None else self.single
+        count = self.batch * (self.group.world if part == (0, 1) else 1)
+        numbers = torch.arange(count)
+        for step in range(self.steps):
+            batch = task.prepare_batch.maker.training(self.rgb[:count], numbers + step * count, step * count)
+            terms = task.step(batch, self.train)
+            distributed.mean(torch.stack(list(terms.values()))).tolist()
+            task.average.update(task.networks.generator, count, 1_000)
+
+
+class TrainBoth(Train):
+    """Both players: generator and discriminator."""
+
+    train = "both"
+
+
+WORKS: dict[str, Callable[[], Work]] = {
+    "colorize": Colorize,
+    "evaluate": Evaluate,
+    "train": Train,
+    "train_both": TrainBoth,
+}
 
 
 def main() -> None:

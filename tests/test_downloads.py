@@ -18,7 +18,7 @@ CONTENT = bytes(range(256)) * 400
 
 
 class Server(http.server.BaseHTTPRequestHandler):
-    """/whole, /cut (ends before the end that it announced), /other (another file), /endless (of no length)."""
+    """/whole, /cut (ends before the end that it announced), /other (another file), /endless (no length)."""
 
     asked: ClassVar[list[str]] = []
 

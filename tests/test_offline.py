@@ -28,7 +28,7 @@ try:
     socket.create_connection(("127.0.0.1", 9), 0.1)
 except OSError:
     pass
-print("a connection is seen:", [event for event, _ in seen[:3]])
+print("a connection is seen:", "socket.connect" in dict(seen))
 """
 
 
@@ -61,7 +61,7 @@ def test_colorize_train_and_evaluate_open_no_socket(
         "colorize ended with 0 and []",
         "train ended with 0 and []",
         "evaluate ended with 0 and []",
-        "a connection is seen: ['socket.__new__', 'socket.connect']",
+        "a connection is seen: True",
     ], done.stdout + done.stderr
     assert (tmp_path / "coloured" / "coffee.jpg").stat().st_size > 0
     assert (tmp_path / "run" / "model.safetensors").stat().st_size > 0

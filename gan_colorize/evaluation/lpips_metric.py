@@ -38,8 +38,8 @@ def find_trunk(net: str, download: bool = False) -> Path:
 
     Args:
         net: one of :data:`NETS`.
-        download: fetch it from torchvision's server when it is not there (alex 233 MB, vgg 528 MB); its sha256
-            is checked (:mod:`gan_colorize.downloads`).
+        download: fetch it from torchvision's server when it is not there (alex 233 MB, vgg 528 MB), and
+            check its sha256 (:mod:`gan_colorize.downloads`).
 
     Raises:
         LpipsUnavailable: it is not there and was not, or could not be, downloaded.

@@ -6,7 +6,7 @@ import signal
 import time
 
 import pytest
-from training_faults import HoldAtStep, HoldInCheckpoint, SlowSteps
+from training_faults import HoldInCheckpoint, SlowSteps
 from training_runs import finish, leftovers, whole_state
 
 STOPPED = {signal.SIGTERM: (0, 143), signal.SIGINT: (0, 130)}  # 143 and 130: before the first step
@@ -75,18 +75,5 @@ def test_a_second_signal_ends_at_once_and_loses_nothing(train, tmp_path, same):
     assert "interrupted" in run.said and "Traceback" not in run.said
     assert leftovers(folder) == []
     assert len(whole_state(folder)) == len(whole_state(folder, "previous.pt"))
-    finish(train(folder, "--resume"))
-    same(folder)
-
-
-def test_a_run_that_is_stopped_over_and_over_gets_on(train, tmp_path, same):
-    folder, gate = tmp_path / "run", tmp_path / "gate"
-    for _ in range(2):
-        run = train(folder, "--resume", fault=HoldAtStep(3, gate))
-        run.wait_for(gate)
-        run.send(signal.SIGTERM)
-        gate.unlink()
-        assert run.wait() == 0, run.said
-    assert "stopped at 24 images" in run.said
     finish(train(folder, "--resume"))
     same(folder)
