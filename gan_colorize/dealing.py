@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from multiprocessing import AuthenticationError
-from multiprocessing.connection import Client, Connection, Listener
+from multiprocessing.connection import Client, Connection, Listener, answer_challenge, deliver_challenge
 from typing import Any, TypeVar
 
 from .distributed import Group, PeerLost, current, from_main
@@ -157,11 +157,11 @@ class _Desk:
     def run(self, work: Work[R]) -> Iterator[tuple[int, R]]:
         """As :func:`dealt`; results of others come between the own ones."""
         key, alone = secrets.token_bytes(32), self.group.local_world == self.group.world
-        listener = Listener(("127.0.0.1" if alone else "", 0), backlog=self.group.world, authkey=key)
+        listener = Listener(("127.0.0.1" if alone else "", 0), backlog=self.group.world)
         host = "127.0.0.1" if alone else os.environ["MASTER_ADDR"]
         try:
             from_main(lambda: ((host, listener.address[1]), key))
-            threading.Thread(target=self._receive, args=(listener,), daemon=True).start()
+            threading.Thread(target=self._receive, args=(listener, key), daemon=True).start()
             yield from self._all(work)
         except KeyboardInterrupt:
             if self.lost:  # torchrun ends all when one is lost: that is the reason
@@ -212,19 +212,23 @@ class _Desk:
         name = f"process {gone[0]}" if len(gone) == 1 else f"processes {', '.join(map(str, gone))}"
         return PeerLost(f"{name} of this job ended before the work was done")
 
-    def _receive(self, listener: Listener) -> None:
-        waiting = self.group.world - 1
-        while waiting:
+    def _receive(self, listener: Listener, key: bytes) -> None:
+        while True:  # strangers may come as well, and must keep nobody waiting
             try:
                 connection = listener.accept()
-            except (AuthenticationError, EOFError, ConnectionError):
-                continue  # a stranger
+            except ConnectionError:
+                continue
             except OSError:
                 return  # closed
-            waiting -= 1
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+            threading.Thread(target=self._serve, args=(connection, key), daemon=True).start()
 
-    def _serve(self, connection: Connection) -> None:
+    def _serve(self, connection: Connection, key: bytes) -> None:
+        try:  # as a listener with a key does it, but there one silent stranger would hold up all
+            deliver_challenge(connection, key)
+            answer_challenge(connection, key)
+        except (AuthenticationError, EOFError, OSError, AssertionError, ValueError):
+            connection.close()
+            return
         process = -1
         try:
             _send_at_once(connection)

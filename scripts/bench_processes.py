@@ -1,6 +1,7 @@
 """What several processes cost over the ideal: each works on its part and knows nothing of the others.
 
-    python scripts/bench_processes.py [--processes 2] [--repeats 5] [--photos 96] [--work colorize evaluate train train_both]
+    python scripts/bench_processes.py [--processes 2] [--repeats 5] [--photos 96]
+        [--work colorize evaluate train train_both]
 
 The same processes of one thread each, started once by torchrun, do the same work again and again in three
 ways, one after the other in every repeat, so that neighbours on the machine disturb all alike:

@@ -1,8 +1,9 @@
 """A card that is not there: tensors that say they are on "cuda" and are computed on the CPU.
 
-Every operation is checked as torch would check it on a card: tensors of two places do not meet, nothing on the
-card becomes a numpy array or is written into a tensor on the CPU but by a copy. Values are real, so code whose
-shapes depend on them runs as well; kernels of the card, its memory and its arithmetic are not tried.
+Every operation is checked as torch would check it on a card: tensors of two places do not meet, and nothing
+on the card becomes a numpy array or is written into a tensor on the CPU but by a copy. Values are real, so
+code whose shapes depend on them runs as well; kernels of the card, its memory and its arithmetic are not
+tried.
 """
 
 from __future__ import annotations
@@ -53,6 +54,11 @@ class OnCard(Tensor):
     def new_tensor(self, data: Any, dtype: torch.dtype | None = None, **_: Any) -> Tensor:
         return torch.tensor(data, dtype=dtype or self.dtype, device=CARD)
 
+    def __getitem__(self, places: Any) -> Tensor:
+        # torch would make a tensor of a list where it believes this one to be
+        each = places if isinstance(places, tuple) else (places,)
+        return super().__getitem__(tuple(torch.tensor(x) if isinstance(x, list) else x for x in each))
+
     def tolist(self) -> Any:
         return self.held.tolist()
 
@@ -72,6 +78,8 @@ def run(function: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
             return function.decompose(*args, **kwargs)
     packet = function.overloadpacket
     tensors = [x for x in pytree.tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
+    if any(x.is_meta for x in tensors):
+        raise NotImplementedError(f"{function}: torch has made a tensor without memory for this card")
     on_card = any(isinstance(x, OnCard) for x in tensors)
     wanted = _place(kwargs.get("device"))
     to_card = on_card if wanted is None else wanted.type in ("cuda", "meta")
@@ -124,7 +132,9 @@ def pretended_card(monkeypatch: Any) -> Iterator[torch.device]:
     monkeypatch.setattr(torch.cuda, "_lazy_init", lambda: None)
     monkeypatch.setattr(Tensor, "pin_memory", lambda self: self)
     before = torch._C._only_lift_cpu_tensors()
-    torch._C._set_only_lift_cpu_tensors(True)  # or torch.tensor(..., device="cuda") would look for a real card
+    torch._C._set_only_lift_cpu_tensors(
+        True
+    )  # or torch.tensor(..., device="cuda") would look for a real card
     try:
         with _Watching(), torch.backends.cudnn.flags(enabled=False):
             yield CARD

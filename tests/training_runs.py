@@ -41,6 +41,10 @@ def _run(arguments: list[str], words: Path, fault: Callable[[], None] | None, ca
     os.environ["GAN_COLORIZE_CACHE"] = cache
     os.environ["TORCH_HOME"] = cache  # no LPIPS: it takes longer than the training
     sys.argv = ["gan-colorize", *arguments]
+    import torch
+
+    # Runs are compared bit by bit, and sums of several threads depend on where in memory their parts lie.
+    torch.set_num_threads(1)
     if fault is not None:
         fault()
     if os.name == "posix":  # what data workers are started by; it would be this module's

@@ -16,7 +16,7 @@ from .. import __version__
 from ..errors import UserError
 from ..signals import Terminated
 from .lines import tell
-from .processes import check_shared, prefix, tells
+from .processes import check_shared, linger, prefix, tells
 
 # verb -> (module with a ``command``, line of help): --help must not import a verb, torch takes seconds
 COMMANDS = {
@@ -78,10 +78,7 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except UserError as error:
-            if tells(error):
-                tell(f"Error: {prefix()}{error}", err=True)
-            _tell_launcher(error)
-            ctx.exit(1)
+            failure = error
         except click.UsageError as error:
             tells(error)
             raise
@@ -89,6 +86,11 @@ class LazyGroup(click.Group):
             if not prefix():
                 click.echo("interrupted", err=True)
             ctx.exit(143 if isinstance(error, Terminated) else 130)
+        if tells(failure):
+            tell(f"Error: {prefix()}{failure}", err=True)
+        _tell_launcher(failure)
+        linger(failure)
+        ctx.exit(1)
 
 
 def _tell_launcher(error: UserError) -> None:
@@ -96,7 +98,7 @@ def _tell_launcher(error: UserError) -> None:
     if "TORCHELASTIC_ERROR_FILE" in os.environ:
         from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 
-        # a new one: that which was raised would bring its traceback
+        # a new one, outside of any handler: that which was raised would bring its traceback
         get_error_handler().record_exception(UserError(str(error)))
 
 

@@ -12,7 +12,7 @@ from ..errors import UserError
 # Verbs whose work several processes share.
 SHARED = ("train", "evaluate", "benchmark", "colorize", "denoise")
 # Seconds after which an error that the main process has not had as well is this process's own.
-_MAIN_FIRST = 10.0
+_MAIN_FIRST = 3.0
 
 
 @contextmanager
@@ -57,6 +57,13 @@ def tells(error: Exception) -> bool:
     if not isinstance(error, PeerLost):
         time.sleep(_MAIN_FIRST)
     return True
+
+
+def linger(error: UserError) -> None:
+    """Let the process whose own error this is be the first that ends: torchrun then ends the others, and
+    tells why the first one did."""
+    if isinstance(error, PeerLost):
+        time.sleep(_MAIN_FIRST + 1.0)
 
 
 def _rank() -> int:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +72,7 @@ def command(
     from ..config_checks import check_processes
     from ..devices import choose_device
     from ..distributed import from_main, in_turns
-    from ..training.run_folder import own_folder
+    from ..training.run_folder import began_here, own_folder, sign
     from ..training.task import check_run
 
     if dry_run:
@@ -85,7 +86,8 @@ def command(
         raise click.UsageError("--output is missing: name a folder for the run")
     with joined(device) as (group, chosen), ExitStack() as stack:
         # One process looks at the folder for all; those that torchrun starts anew go on where they were.
-        resume = resume or group.restarts > 0
+        # (But what another job began is not gone on with because this one was refused and started anew.)
+        resume = resume or (group.restarts > 0 and from_main(lambda: began_here(output)))
         config, continuing = from_main(lambda: _settle(config_paths, output, resume, init, overrides))
         start = None if continuing else init
         warnings = in_turns(lambda first: check_run(config, chosen, start, begins=not continuing))
@@ -95,6 +97,7 @@ def command(
             make_output(output)
             stack.enter_context(own_folder(output))
             _check_output(output, resume, continuing)
+            sign(output)
             _warn([] if continuing else warnings)
 
         from_main(own)
@@ -139,7 +142,11 @@ def _prepare(
         return prepare(config, list(data), list(validation), output, _say, _scan_progress)
     with tempfile.TemporaryDirectory() as scratch:  # for the lists that the main process writes
         quiet = (lambda message: None), (lambda done, total: None)
-        return prepare(config, list(data), list(validation), Path(scratch), *quiet)
+        found = prepare(config, list(data), list(validation), Path(scratch), *quiet)
+    # What is skipped later is listed where the main process lists it; elsewhere there is no such folder.
+    if getattr(found, "skipped", None) is None:
+        return found
+    return replace(found, skipped=output / found.skipped.name if output.is_dir() else None)
 
 
 def _check_same(fingerprint: str) -> None:
@@ -183,11 +190,11 @@ _BEGUN = {"skipped.txt", "config.yaml", "stats.jsonl", "train.log", "curves.png"
 
 def _check_output(output: Path, resume: bool, continuing: bool) -> None:
     from ..errors import UserError
-    from ..training.run_folder import LOCK
+    from ..training.run_folder import JOB, LOCK
 
     # A disk that was full at the first file leaves a folder without any.
     there = {path.name for path in output.iterdir() if not (path.is_dir() and not any(path.iterdir()))}
-    there -= {LOCK}
+    there -= {JOB, LOCK}
     # A run that found nothing to learn from leaves only its list.
     if not resume and there - {"skipped.txt"}:
         raise UserError(f"--output {output}: not empty; add --resume to continue it or name another folder")

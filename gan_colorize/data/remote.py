@@ -59,7 +59,7 @@ class RemoteSource:
         self.heights = _column([record.heights for record in records], np.int32)
         self.colourfulness = _column([record.colourfulness for record in records], np.float32)
         # One text, not a million: workers share its memory, and each object would be copied as it is counted.
-        members = [member.encode() for record in records for member in record.members]
+        members = [member.encode(errors="surrogateescape") for record in records for member in record.members]
         self._names = b"".join(members)
         self._name_ends = np.cumsum([len(member) for member in members])
         self.spread = index.histograms  # (bands, 313)
@@ -84,7 +84,8 @@ class RemoteSource:
     def name(self, i: int) -> str:
         end = int(self._name_ends[i])
         start = int(self._name_ends[i - 1]) if i else 0
-        return f"{shown(self.urls[self.shard_of(i)])}/{self._names[start:end].decode()}"
+        member = self._names[start:end].decode(errors="surrogateescape")
+        return f"{shown(self.urls[self.shard_of(i)])}/{member}"
 
     def read(self, i: int) -> bytes:
         """The encoded file.

@@ -41,7 +41,7 @@ class RemoteShard:
     @property
     def key(self) -> str:
         """What the cache calls it: mirrors of one shard share a place."""
-        return (self.sha256 or hashlib.sha256(self.url.encode()).hexdigest())[:32]
+        return hashlib.sha256((self.sha256 or self.url).encode(errors="surrogateescape")).hexdigest()[:32]
 
 
 class ShardCache:

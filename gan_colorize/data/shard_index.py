@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -138,6 +139,14 @@ def parse_index(data: bytes, name: str) -> ShardIndex:
 
 def _record(entry: dict[str, Any]) -> ShardRecord:
     record = ShardRecord(**entry)
+    # The file may be a stranger's, and what it says becomes names of files.
+    if not all(isinstance(text, str) for text in (record.name, record.sha256, *record.members)):
+        raise ValueError("names and hashes must be texts")
+    if record.sha256 and not re.fullmatch("[0-9a-f]{64}", record.sha256):
+        raise ValueError(f"{record.name}: sha256 is no hash")
+    for column in (record.widths, record.heights):
+        np.asarray(column, np.int32)
+    np.asarray(record.colourfulness, np.float32)
     rows = len(record)
     columns = (record.offsets, record.sizes, record.widths, record.heights, record.colourfulness)
     if any(len(column) != rows for column in columns):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from ..errors import UserError
 
@@ -71,7 +71,7 @@ def base_name(url: str) -> str:
     """The file's name in an address; the whole command of a pipe."""
     if scheme_of(url) == "pipe":
         return url
-    return urlsplit(url).path.rpartition("/")[2]
+    return unquote(urlsplit(url).path.rpartition("/")[2])
 
 
 def beside(url: str, name: str) -> str | None:

@@ -6,23 +6,44 @@ Light on purpose: the command line asks before torch is needed.
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..distributed import launched
 from ..errors import UserError
-from ..files import PART
+from ..files import PART, atomic_path
 from ..locks import lock
 
 STATE, PREVIOUS = "state.pt", "previous.pt"  # in LAST: the newest state, and the one before it
 LAST = "last"
 LOCK = ".in-use"  # there while a run writes to the folder
+JOB = ".torchrun"  # which torchrun wrote to it last
 
 
 def has_state(folder: Path) -> bool:
     """Whether a run left something in ``folder`` to go on from."""
     return any((folder / LAST / name).is_file() for name in (STATE, PREVIOUS))
+
+
+def began_here(folder: Path) -> bool:
+    """Whether the run in ``folder`` was begun, or gone on with, by this very torchrun."""
+    with suppress(OSError):
+        return (folder / JOB).read_text(encoding="utf-8") == _job()
+    return False
+
+
+def sign(folder: Path) -> None:
+    """Note in ``folder`` which torchrun trains into it; nothing without torchrun."""
+    if launched().world > 1:
+        with atomic_path(folder / JOB) as temporary:
+            temporary.write_text(_job(), encoding="utf-8")
+
+
+def _job() -> str:
+    """The same for every start of one torchrun, another one for every torchrun."""
+    return f"{os.environ.get('TORCHELASTIC_RUN_ID')} {socket.gethostname()} {os.getppid()}"
 
 
 @contextmanager

@@ -93,9 +93,7 @@ def download(name: str, progress: bool = True) -> Path:
     except WrongFile as error:
         raise UserError(f"{error}; try again later") from error
     except DownloadFailed as error:
-        raise UserError(
-            f"{error}; fetch {entry.file_name} by other means and name it with --file"
-        ) from error
+        raise UserError(f"{error}; fetch {entry.file_name} by other means and name it with --file") from error
 
 
 def _read(path: Path, entry: Published) -> dict[str, Tensor]:

@@ -57,7 +57,7 @@ def test_two_processes_learn_what_one_does(torchrun, arguments, run, tmp_path):
         assert a.keys() == b.keys()
         assert b == pytest.approx(a, rel=5e-3, abs=5e-3)
     leftovers = {path.name for path in (tmp_path / "two").iterdir()}
-    assert leftovers == {path.name for path in (tmp_path / "one").iterdir()}
+    assert leftovers - {".torchrun"} == {path.name for path in (tmp_path / "one").iterdir()}
 
 
 @pytest.mark.parametrize("rank", [0, 1])
@@ -72,7 +72,6 @@ def test_a_killed_process_ends_the_job_and_a_restart_resumes(
         _, err = started.communicate(timeout=90)
     assert started.returncode != 0
     assert "SIGKILL" in err  # torchrun's table says who died, and how
-    assert "another one has ended" in err
     again = torchrun([*arguments, "--output", folder, "--resume"])
     assert again.returncode == 0, again.stderr
     for name, value in weights(tmp_path / "whole").items():

@@ -101,7 +101,7 @@ def test_a_failed_download_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_network: list[str]
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(LpipsUnavailable, match="cannot download .*no network") as caught:
+    with pytest.raises(LpipsUnavailable, match=r"cannot download .*no network") as caught:
         find_trunk("alex", download=True)
     assert "\n" not in str(caught.value)
     assert no_network == ["https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"]

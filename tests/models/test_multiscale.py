@@ -68,22 +68,21 @@ def test_terms_are_means_over_the_scales():
     assert terms["discriminator"].item() == pytest.approx((1 + 0.5 + 5) / 3)
     assert terms["discriminator_real"].item() == pytest.approx(2.5 / 3)
     constant(discriminator, (0.0, 0.5, 2.0))
-    prediction = step.predict(batch)
-    terms = step._generator(batch, prediction, prediction.ab, adversarial=True)
+    _, terms = step._generator(batch, None, "both")
     assert terms["adversarial"].item() == pytest.approx((1 + 0.25 + 1) / 3)  # 0.33 for each scale
 
 
 def test_feature_distance_is_zero_for_the_truth_and_else_the_mean_over_all_maps():
     discriminator = create_discriminator("multiscale", PLAIN)
     step, batch = game(discriminator, adversarial=1.0, feature_matching=10.0, l1=1.0)
-    prediction = step.predict(batch)
-    terms = step._generator(batch, prediction, batch.ab.clone().requires_grad_(), adversarial=True)
+    prediction, ab = step._guess(batch, "both")
+    _, terms = step._generator(batch, (prediction, batch.ab.clone().requires_grad_()), "both")
     assert terms["feature_matching"] == 0 and terms["l1"] == 0
     with torch.no_grad():
         maps = [discriminator.judge(batch.lightness, enlarge(ab, batch.lightness))[1]
                 for ab in (batch.ab, prediction.ab)]  # fmt: skip
         expected = sum((one - two).abs().mean() for one, two in zip(*maps, strict=True)) / 6
-    terms = step._generator(batch, prediction, prediction.ab, adversarial=True)
+    _, terms = step._generator(batch, (prediction, ab), "both")
     assert expected > 0
     torch.testing.assert_close(terms["feature_matching"], expected, rtol=1e-4, atol=1e-7)
 

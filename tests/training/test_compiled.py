@@ -73,7 +73,7 @@ def test_compiled_code_learns_the_same_and_a_rehearsal_leaves_no_trace(monkeypat
 
 def test_other_shapes_are_rehearsed_too(monkeypatch):
     graphs_only(monkeypatch)
-    module, lightness, _ = small()
+    module, _, _ = small()
     call = Compiled(module, module)
     for side in (8, 16, 8):
         assert call(torch.rand(2, 1, side, side), None).ab.shape == (2, 2, side, side)
@@ -86,7 +86,7 @@ def test_other_shapes_are_rehearsed_too(monkeypatch):
 )
 def test_machine_code_learns_the_same():
     torch.compiler.reset()
-    module, lightness, _ = small()
+    module, _, _ = small()
     call, said = Compiled(module, module.norm), []
     x = torch.rand(2, 4, 8, 8)
     wanted = torch.nn.functional.batch_norm(x, None, None, training=True)

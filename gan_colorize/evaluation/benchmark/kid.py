@@ -51,6 +51,7 @@ class KidOfWeighted:
         self.within = _kernel(true, true) + _kernel(other, other)
         self.between = _kernel(true, other)
         self.own = np.diagonal(self.within).copy()
+        self.pairs = np.diagonal(self.between).copy()
 
     def __call__(self, weights: np.ndarray) -> np.ndarray:
         """(draws, n) how often each photograph was drawn -> (draws,); NaN where there is but one of them."""
@@ -59,8 +60,10 @@ class KidOfWeighted:
         apart = total**2 - squares.sum(1)
         apart[apart <= 0] = np.nan
         within = np.einsum("di,di->d", weights @ self.within, weights) - squares @ self.own
-        between = np.einsum("di,di->d", weights @ self.between, weights)
-        return within / apart - 2.0 * between / total**2
+        # A photograph drawn again is no new one for its own result either, which is the likest to it.
+        copies = squares - weights
+        between = np.einsum("di,di->d", weights @ self.between, weights) - copies @ self.pairs
+        return within / apart - 2.0 * between / (total**2 - copies.sum(1))
 
 
 def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -174,7 +174,7 @@ def _notes(tools: Tools, tables: dict[str, dict[str, Any]]) -> list[str]:
         if tools.inception is not None and count < FEW:
             notes.append(
                 f"{name}: FID of {count} photographs is biased upwards (2048 features need thousands): "
-                "only rows of this table compare, and KID is the better guide"
+                "only rows of this table compare, and KID suffers less from it"
             )
         if grey := len(table["skipped_grey"]):
             notes.append(f"{name}: {grey} grey photographs left out: they have no colours to compare with")
