@@ -2,8 +2,8 @@
 
 Of n processors, a message of S bytes, links of B bytes/s and a latency of a seconds for each message:
 
-- all-reduce in a ring: 2 (n-1)/n S/B + 2 (n-1) a, which is optimal in bytes (Patarasu and Yuan 2009, Bandwidth
-  Optimal All-reduce Algorithms for Clusters of Workstations, sections 3 and 4);
+- all-reduce in a ring: 2 (n-1)/n S/B + 2 (n-1) a, which is optimal in bytes (Patarasu and Yuan 2009,
+  Bandwidth Optimal All-reduce Algorithms for Clusters of Workstations, sections 3 and 4);
 - by recursive halving and doubling (Rabenseifner's algorithm): 2 (n-1)/n S/B + 2 log2(n) a;
 - by recursive doubling: log2(n) (S/B + a), which is quicker for small messages;
 - all-gather of m bytes of each: in a ring (n-1) (m/B + a), by recursive doubling (n-1) m/B + log2(n) a
@@ -11,9 +11,9 @@ Of n processors, a message of S bytes, links of B bytes/s and a latency of a sec
   Operations in MPICH, sections 4.1 and 4.5, without their term for the additions, which cards hide; log2 is
   rounded up where n is no power of two).
 
-Libraries choose the quickest for a size, and so does the model. Over several machines of g cards it is taken in
-three stages: reduce-scatter within machines, all-reduce of each card's S/g among machines, where g such messages
-share a machine's network (S bytes in all), all-gather within machines.
+Libraries choose the quickest for a size, and so does the model. Over several machines of g cards it is taken
+in three stages: reduce-scatter within machines, all-reduce of each card's S/g among machines, where g such
+messages share a machine's network (S bytes in all), all-gather within machines.
 """
 
 from __future__ import annotations

@@ -100,10 +100,10 @@ METRICS = (
         3,
         "lower",
         1e-2,
-        "The same question as FID, with far less bias from the number of photographs (Binkowski et al. 2018); "
-        "times 1000. Results belong to the very photographs that they are held against, which makes it a "
-        "little too low, the more so the fewer they are: compare it at the same number. Values near 0, even "
-        "below it, mean that the clouds can hardly be told apart.",
+        "The same question as FID, with far less bias from the number of photographs (Binkowski et al. "
+        "2018); times 1000. Results belong to the very photographs that they are held against, which makes "
+        "it a little too low, the more so the fewer they are: compare it at the same number. Values near 0, "
+        "even below it, mean that the clouds can hardly be told apart.",
         paired=False,
     ),
     Metric(

@@ -53,12 +53,14 @@ def direct(true: np.ndarray, other: np.ndarray, weights: np.ndarray) -> float:
     def kernel(a: np.ndarray, b: np.ndarray) -> float:
         return float((np.dot(a, b) / len(a) + 1) ** 3)
 
-    count, total = len(true), weights.sum()
+    count = len(true)
     pairs = [(i, j, weights[i] * weights[j]) for i in range(count) for j in range(count)]
     apart = sum(w for i, j, w in pairs if i != j)
     within = sum(w * (kernel(true[i], true[j]) + kernel(other[i], other[j])) for i, j, w in pairs if i != j)
-    between = sum(w * kernel(true[i], other[j]) for i, j, w in pairs)
-    return within / apart - 2 * between / total**2
+    # a photograph against its own result counts as often as it was drawn, not every copy against every copy
+    across = [(i, j, w if i != j else weights[i]) for i, j, w in pairs]
+    between = sum(w * kernel(true[i], other[j]) for i, j, w in across)
+    return within / apart - 2 * between / sum(w for _, _, w in across)
 
 
 def test_kid_is_the_double_sum() -> None:
@@ -71,6 +73,18 @@ def test_kid_is_the_double_sum() -> None:
     assert weighted(np.ones((1, 20)))[0] == pytest.approx(expected, rel=1e-9)
     for weights, value in zip(drawn, weighted(drawn), strict=True):
         assert value == pytest.approx(direct(true, other, weights), rel=1e-9)
+
+
+def test_kids_interval_holds_its_value() -> None:
+    """Of results that are much like their own photographs, as those of a good colorizer are."""
+    chance = np.random.default_rng(5)
+    true = chance.normal(size=(60, 16))
+    other = true + 0.3 * chance.normal(size=true.shape)
+    drawn = np.stack([np.bincount(row, minlength=60) for row in chance.integers(0, 60, (2000, 60))])
+    weighted = KidOfWeighted(true, other)
+    value = weighted(np.ones((1, 60)))[0]
+    low, high = np.quantile(weighted(drawn.astype(np.float64)), [0.025, 0.975])
+    assert low < value < high
 
 
 def test_kid_takes_one_subset_until_there_are_more_than_a_thousand() -> None:
