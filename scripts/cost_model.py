@@ -5,7 +5,7 @@
     python scripts/cost_model.py --check LINES.json --link link.json
 
 The formulae and their sources are in _costs.py. Bytes and messages of a step are counted from the networks of
-the config. The time of a step on one card is measured: by bench_gpu.py (--measured), else by it on the CPU that
+the config. The time of a step on one card is measured (--measured FILE), else on the CPU that
 is named below, which says nothing of a card. Links, storage and cores are assumptions, each an option.
 
 Weak scaling keeps the images a card, strong scaling the images a step. Efficiency is against as many cards
@@ -40,10 +40,14 @@ from gan_colorize.config import Config, load_config
 ROOT = Path(__file__).resolve().parents[1]
 COUNTS = (1, 8, 64, 512)
 
-# Without --measured. Two cores of a server CPU with bf16 units, torch 2.15: bench_gpu.py --device cpu.
+# Without --measured. Two cores of a server CPU with bf16 units, torch 2.15, configs/flagship.yaml: the pace that
+# bench_train.py (96 px) and bench_shards.py --measure-trainer (128 px) found.
 CPU_RUN: dict[str, Any] = {
     "device": "two cores of a server CPU (no card has been measured)",
-    "records": [],
+    "records": [
+        {"what": "training", "train": "generator", "crop": 96, "batch": 32, "seconds": 32 / 102},
+        {"what": "training", "train": "generator", "crop": 128, "batch": 32, "seconds": 32 / 66},
+    ],
 }
 
 
@@ -151,10 +155,8 @@ def report(options: argparse.Namespace) -> None:
     print(f"- Assumed: machines of {options.cards} GPUs, {options.nvlink:g} GB/s and ")
     print(f"  {options.nvlink_latency:g} us between them, {options.network:g} GB/s and ")
     print(f"  {options.network_latency:g} us between machines; up to {options.overlap:.0%} of a step hides ")
-    print(f"  gradients; a machine reads {options.storage:g} GB/s of pictures of {options.picture:g} kB and ")
-    print(
-        f"  decodes {options.decoded:g} images/s on each of {options.cores:g} cores; disk {options.disk:g} GB/s."
-    )
+    print(f"  gradients; a machine reads {options.storage:g} GB/s of pictures of {options.picture:g} kB,")
+    print(f"  decodes {options.decoded:g}/s on each of {options.cores:g} cores; disk {options.disk:g} GB/s")
     parts = (cluster, traffic, compute, feeding, pauses)
     batch = options.batch or max(steps)
     print(f"\nWeak scaling, {batch} images a GPU; milliseconds of a step:\n")
@@ -237,7 +239,11 @@ def _objects(path: Path) -> list[dict[str, Any]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--measured", type=Path, help="what bench_gpu.py wrote")
+    add(
+        "--measured",
+        type=Path,
+        help="JSON: device, and records of what (training), train, crop, batch, seconds",
+    )
     add("--config", type=Path, default=ROOT / "configs" / "flagship-3.yaml")
     add("--train", choices=("generator", "both"), default="generator")
     add("--crop-size", type=int, default=128)
