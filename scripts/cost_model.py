@@ -40,7 +40,7 @@ from gan_colorize.config import Config, load_config
 ROOT = Path(__file__).resolve().parents[1]
 COUNTS = (1, 8, 64, 512)
 
-# Without --measured. Two cores of a server CPU with bf16 units, torch 2.15, configs/flagship.yaml: the pace that
+# Without --measured. Two cores of a server CPU with bf16, torch 2.15, configs/flagship.yaml: the pace that
 # bench_train.py (96 px) and bench_shards.py --measure-trainer (128 px) found.
 CPU_RUN: dict[str, Any] = {
     "device": "two cores of a server CPU (no card has been measured)",
