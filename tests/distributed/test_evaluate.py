@@ -109,5 +109,7 @@ def test_a_killed_process_ends_the_job_without_a_report(torchrun_job, tmp_path, 
     assert started.returncode
     # torchrun tells of the signal; and so does the main process, if it had begun with the other one
     assert "SIGKILL" in err
-    assert "process 1 of this job ended before the work was done" in err or "interrupted" in err
+    # who sees it first, whoever deals the work or the transport between them, says so
+    told = ("process 1 of this job ended before the work was done", "another one has ended", "interrupted")
+    assert any(reason in err for reason in told), err
     assert not (out / "report.json").exists()
